@@ -1,0 +1,103 @@
+"""The librdkafka configurations, derived from the settings.
+
+Own values first, then what the user's properties file says, then what the settings and the
+guarantees fix. Figures are explained where they are not librdkafka's own.
+"""
+
+from typing import Any
+
+from kafka_processor.config import Settings
+
+MAX_POLL_INTERVAL = 300.0
+"""Seconds the loop may take between two polls; every wait in it is far shorter."""
+
+ClientConfig = dict[str, Any]
+
+
+def connection_config(settings: Settings) -> ClientConfig:
+    """What every client needs to reach the brokers; the user's properties file included."""
+    config: ClientConfig = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "security.protocol": settings.kafka_security_protocol,
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.username": settings.kafka_sasl_username,
+        "sasl.password": settings.kafka_sasl_password,
+        "ssl.ca.location": settings.kafka_ssl_ca_location,
+        "ssl.certificate.location": settings.kafka_ssl_certificate_location,
+        "ssl.key.location": settings.kafka_ssl_key_location,
+        "ssl.key.password": settings.kafka_ssl_key_password,
+    }
+    return dict(settings.properties) | {
+        name: str(value) for name, value in config.items() if value is not None
+    }
+
+
+def consumer_config(settings: Settings) -> ClientConfig:
+    tuned: ClientConfig = {
+        # The client's default of 1000 lets a full queue drain and stand still: 13 times slower.
+        "fetch.queue.backoff.ms": 2,
+        "queued.max.messages.kbytes": 64 * 1024,
+        "max.partition.fetch.bytes": 8 * 1024 * 1024,
+        "fetch.max.bytes": 16 * 1024 * 1024,
+        # A topic made while the process waits, and new partitions, are noticed within 10 s.
+        "topic.metadata.refresh.interval.ms": 5000,
+        "socket.nagle.disable": True,
+        "retry.backoff.ms": 10,
+    }
+    session = _milliseconds(settings.session_timeout)
+    fixed: ClientConfig = {
+        "group.id": settings.consumer_group,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": session,
+        "heartbeat.interval.ms": max(min(session // 4, 3000), 100),
+        "max.poll.interval.ms": max(_milliseconds(MAX_POLL_INTERVAL), session),
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+        # Where to start is decided in consumer.py, so that a gap is seen and named.
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+    }
+    if settings.instance_id:
+        fixed["group.instance.id"] = settings.instance_id
+    return tuned | connection_config(settings) | fixed
+
+
+def producer_config(settings: Settings) -> ClientConfig:
+    """The producer without its `transactional.id`, which belongs to a process, not to settings."""
+    timeout = _milliseconds(settings.transaction_timeout)
+    tuned: ClientConfig = {
+        "linger.ms": 1,
+        "compression.type": "lz4",
+        "queue.buffering.max.messages": 500_000,
+        "queue.buffering.max.kbytes": 512 * 1024,
+        "socket.nagle.disable": True,
+        # The default of 100 is felt in every transaction that meets the end of the one before.
+        "retry.backoff.ms": 10,
+    }
+    fixed: ClientConfig = {
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "delivery.report.only.error": True,
+        # A record that cannot be delivered fails its transaction before the broker ends that.
+        "message.timeout.ms": timeout,
+    }
+    return tuned | connection_config(settings) | fixed
+
+
+def reader_config(settings: Settings) -> ClientConfig:
+    """A consumer that reads by itself, without a group: `group.id` is demanded but never used."""
+    return {
+        "fetch.queue.backoff.ms": 2,
+        **connection_config(settings),
+        "group.id": "kafka-processor-reader",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,253 @@
+"""The settings: declared once, read once, all errors in one report.
+
+Each field of `Settings` is one setting of `docs/contract.md`; its environment variable is the
+field's name in upper case. `--help`, the validation and the error lines all come from here.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from kafka_processor import setting_types as types
+from kafka_processor.client_properties import OVERRULED, SETTING_OF_PROPERTY, read_properties
+from kafka_processor.device_key import KEY_FORM, parse_key, read_key_file
+
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+IS_SOURCE_CHECKOUT = (PROJECT_FOLDER / "pyproject.toml").is_file()
+
+
+class SettingsError(Exception):
+    """Wrong settings: one line each, ready to print; never holds a secret's value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one setting is read: `parse` raises ValueError or KeyError for what is not `allowed`."""
+
+    default: str
+    parse: Callable[[str], Any]
+    allowed: str
+    meaning: str
+    secret: bool = False
+
+
+def _setting(
+    default: str, parse: Callable[[str], Any], allowed: str, meaning: str, secret: bool = False
+) -> Any:
+    return field(metadata={"rule": Rule(default, parse, allowed, meaning, secret)}, repr=not secret)
+
+
+_TOPIC = (types.topic_name, "1 to 249 of a-z A-Z 0-9 . _ -")
+_FILE = (types.existing_file, "a file that exists")
+_SECRET = (types.secret, "any text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, typed. A setting without a default that is not given is None."""
+
+    # fmt: off
+    input_topic: str = _setting("user-login", *_TOPIC, "raw login events, JSON")
+    processed_topic: str = _setting("processed-output", *_TOPIC, "transformed events")
+    errors_topic: str = _setting("processed-errors", *_TOPIC, "one record for each failed message")
+    cleaned_topic: str = _setting("cleaned-data", *_TOPIC, "one record for each filtered message")
+    summary_topic: str = _setting("summary-output", *_TOPIC, "running counts, compacted")
+    metrics_topic: str = _setting(
+        "metrics-output", types.topic_name_or_nothing, "a topic name, or nothing: off",
+        "what happened to each message")
+    create_topics: str = _setting(
+        "outputs", types.one_of("outputs", "all", "none"), "outputs, all or none",
+        "which missing topics are created at start; all: the input too")
+    input_partitions: int = _setting(
+        "4", types.integer(1, 100_000), "a whole number from 1",
+        "partitions of an input topic that is created")
+    topic_replication: int | None = _setting(
+        "", types.integer(1, 32_767), "a whole number from 1",
+        "replication of topics that are created; not set: the broker's default")
+
+    kafka_bootstrap_servers: str = _setting(
+        "localhost:29092", types.broker_list, "host:port, comma-separated", "brokers to start from")
+    kafka_security_protocol: str = _setting(
+        "PLAINTEXT", types.one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "how to talk to the brokers")
+    kafka_sasl_mechanism: str | None = _setting(
+        "", types.one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"),
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI", "how to log in")
+    kafka_sasl_username: str | None = _setting("", types.text, "printable text", "login name")
+    kafka_sasl_password: str | None = _setting("", *_SECRET, "login password", secret=True)
+    kafka_ssl_ca_location: Path | None = _setting("", *_FILE, "certificates to trust, PEM")
+    kafka_ssl_certificate_location: Path | None = _setting("", *_FILE, "own certificate, PEM")
+    kafka_ssl_key_location: Path | None = _setting("", *_FILE, "own private key, PEM")
+    kafka_ssl_key_password: str | None = _setting(
+        "", *_SECRET, "password of the private key", secret=True)
+    kafka_properties_file: Path | None = _setting(
+        "", *_FILE, "further librdkafka properties, name=value")
+
+    consumer_group: str = _setting(
+        "kafka-processor", types.text, "1 to 249 printable characters", "the consumer group")
+    instance_id: str | None = _setting(
+        "", *_TOPIC, "name of this process, stable over restarts and unique in the group")
+    session_timeout: float = _setting(
+        "10", types.seconds(1, 1800), "seconds, 1 to 1800",
+        "silence after which a process loses its partitions")
+    auto_offset_reset: str = _setting(
+        "earliest", types.one_of("earliest", "latest"), "earliest or latest",
+        "where a group without offsets starts")
+
+    delivery: str = _setting(
+        "exactly-once", types.one_of("exactly-once", "at-least-once"),
+        "exactly-once or at-least-once", "what happens once")
+    transaction_timeout: float = _setting(
+        "10", types.seconds(1, 900), "seconds, 1 to 900",
+        "after this the broker ends what a killed process left open")
+    max_message_age: float = _setting(
+        "60", types.seconds(0), "seconds, 0 or more", "older messages are skipped; 0: never")
+    accepted_app_versions: frozenset[str] = _setting(
+        "2.3.0", types.comma_separated, "versions, comma-separated",
+        "app versions that are processed; others go to cleaned-data")
+    summary_publish_interval: int = _setting(
+        "1000", types.integer(1, 2_000_000_000), "a whole number from 1",
+        "messages between two summaries")
+
+    device_id_key: bytes | None = _setting(
+        "", parse_key, KEY_FORM, "secret key of the device pseudonyms", secret=True)
+    device_id_key_file: bytes | None = _setting(
+        "", read_key_file, f"a file with {KEY_FORM}", "file that holds the key", )
+    allow_key_change: bool = _setting(
+        "false", types.boolean, "true or false",
+        "go on although a partition was counted under another key")
+
+    startup_retries: int = _setting(
+        "5", types.integer(1, 1000), "1 to 1000", "tries to reach a broker at start")
+    log_level: str = _setting(
+        "info", types.one_of("debug", "info", "warning", "error"),
+        "debug, info, warning or error", "least severe log lines to write")
+    log_format: str = _setting(
+        "console", types.one_of("console", "json"), "console or json", "form of the log on stderr")
+    # fmt: on
+
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What `KAFKA_PROPERTIES_FILE` holds beyond the settings."""
+
+    @property
+    def output_topics(self) -> tuple[str, ...]:
+        topics = (self.processed_topic, self.errors_topic, self.cleaned_topic, self.summary_topic)
+        return (*topics, self.metrics_topic) if self.metrics_topic else topics
+
+    @property
+    def overruled_properties(self) -> list[tuple[str, str]]:
+        """Properties of the user's file that do not count, with the setting that does."""
+        return [(name, OVERRULED[name]) for name in self.properties if name in OVERRULED]
+
+    def shown(self) -> dict[str, str]:
+        """The settings that are not as by default, fit for a log: secrets hidden."""
+        shown = {}
+        for name, rule in rules():
+            value = getattr(self, name.lower())
+            if value != (rule.parse(rule.default) if rule.default else None):
+                shown[name] = "(secret)" if isinstance(value, bytes) or rule.secret else str(value)
+        return shown
+
+    @property
+    def key(self) -> bytes | None:
+        """The given key of the pseudonyms, or None: then the project's own is used."""
+        return self.device_id_key or self.device_id_key_file
+
+
+def rules() -> Iterator[tuple[str, Rule]]:
+    """Every setting's environment variable and rule, in the order of declaration."""
+    for declared in dataclasses.fields(Settings):
+        if "rule" in declared.metadata:
+            yield declared.name.upper(), declared.metadata["rule"]
+
+
+def environment_and_dotenv(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment over `.env` of the working folder over `.env` of the project folder.
+
+    An empty value is unset, except for METRICS_TOPIC. Raises SettingsError.
+    """
+    sources = [environment]
+    for folder in dict.fromkeys((Path.cwd(), PROJECT_FOLDER if IS_SOURCE_CHECKOUT else Path.cwd())):
+        try:
+            values = dotenv_values(folder / ".env", interpolate=False)
+        except (OSError, UnicodeDecodeError):
+            raise SettingsError([f"{folder / '.env'} cannot be read as UTF-8 text"]) from None
+        sources.append({name: value for name, value in values.items() if value is not None})
+    merged: dict[str, str] = {}
+    for source in reversed(sources):
+        for name, value in source.items():
+            if value.strip() or name == "METRICS_TOPIC":
+                merged[name] = value
+    return merged
+
+
+def load_settings(given: Mapping[str, str]) -> Settings:
+    """Settings from a mapping of variables. Raises SettingsError that names all that is wrong."""
+    problems: list[str] = []
+    properties = _read_properties_file(given, problems)
+    from_file = {
+        SETTING_OF_PROPERTY[name]: value
+        for name, value in properties.items()
+        if name in SETTING_OF_PROPERTY
+    }
+    values: dict[str, Any] = {}
+    for name, rule in rules():
+        text = given.get(name, from_file.get(name, rule.default))
+        if not rule.secret:
+            text = text.strip()
+        values[name.lower()] = None
+        if text or name == "METRICS_TOPIC":
+            try:
+                values[name.lower()] = rule.parse(text)
+            except (ValueError, KeyError):
+                shown = "(secret, not shown)" if rule.secret else repr(text)
+                problems.append(f"{name}: {shown} is not allowed; allowed: {rule.allowed}")
+    problems += _contradictions(values)
+    if problems:
+        raise SettingsError(problems)
+    others = {n: v for n, v in properties.items() if n not in SETTING_OF_PROPERTY}
+    return Settings(**values, properties=others)
+
+
+def _read_properties_file(given: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    path = given.get("KAFKA_PROPERTIES_FILE", "").strip()
+    if not path or not Path(path).expanduser().is_file():
+        return {}
+    properties, wrong = read_properties(Path(path).expanduser())
+    problems += [f"KAFKA_PROPERTIES_FILE: {path!r}: {line}" for line in wrong]
+    return properties
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with settings that are each allowed by themselves."""
+    first_use: dict[str, str] = {}
+    for name in (n for n, _ in rules() if n.endswith("_TOPIC")):
+        topic = values[name.lower()]
+        if topic and topic in first_use:
+            yield f"{name}: {topic!r} is {first_use[topic]} too; topics must differ from each other"
+        elif topic:
+            first_use[topic] = name
+
+    sasl = str(values["kafka_security_protocol"]).startswith("SASL")
+    mechanism = values["kafka_sasl_mechanism"]
+    if sasl and not mechanism:
+        yield "KAFKA_SASL_MECHANISM: not set; KAFKA_SECURITY_PROTOCOL with SASL needs it"
+    if sasl and mechanism and mechanism not in ("OAUTHBEARER", "GSSAPI"):
+        for name in ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
+            if values[name.lower()] is None:
+                yield f"{name}: not set; {mechanism} needs it"
+    certificate, key = values["kafka_ssl_certificate_location"], values["kafka_ssl_key_location"]
+    if key and not certificate:
+        yield "KAFKA_SSL_CERTIFICATE_LOCATION: not set; KAFKA_SSL_KEY_LOCATION needs it"
+
+    key, key_in_file = values["device_id_key"], values["device_id_key_file"]
+    if key and key_in_file and key != key_in_file:
+        yield "DEVICE_ID_KEY: differs from the key in DEVICE_ID_KEY_FILE; set only one of them"

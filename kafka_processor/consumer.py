@@ -1,0 +1,301 @@
+"""The consuming end: membership in the group, which partitions are ours, where each goes on.
+
+A partition given to us is first only *waiting*: its committed offset and counts are looked up
+(`place_waiting`) before anything of it is fetched. Going back to what is committed, after a
+failure of any kind, is the same path: all partitions wait again (`rewind`). So there is one way
+to a position, whether at the start, in a rebalance, after an abort, or behind a gap.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.client_config import consumer_config
+from kafka_processor.config import Settings
+from kafka_processor.kafka_errors import describe, error_of, is_fenced, is_refused_login
+
+LOOKUP_TIMEOUT: Final = 1.0
+"""Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
+CONNECT_TIMEOUT: Final = 5.0
+MAX_PAUSE: Final = 10.0
+
+
+class ConnectionFailed(Exception):
+    """No broker could be reached, or it refuses us; the message says what to look at."""
+
+
+class ConsumerEnded(Exception):
+    """The consumer cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a partition goes on, and what was stored there."""
+
+    partition: int
+    offset: int
+    committed: int | None
+    metadata: str | None
+    gap: int = 0
+    """Messages that retention, or a new topic, took away before they were read."""
+
+
+class RebalanceListener(Protocol):
+    """Called from within `poll_messages` and `close`, on the thread that calls them."""
+
+    def on_revoke(self, partitions: Collection[int]) -> None:
+        """The partitions are about to go to another member: finish what is under way."""
+
+    def on_lost(self, partitions: Collection[int]) -> None:
+        """The partitions are another member's already: nothing of theirs may be committed."""
+
+
+class InputConsumer:
+    """The member of the consumer group."""
+
+    def __init__(self, settings: Settings, log: FilteringBoundLogger, client_log: Any) -> None:
+        self._settings = settings
+        self._topic = settings.input_topic
+        self._log = log
+        self._client = Consumer(
+            consumer_config(settings) | {"error_cb": self._on_error, "logger": client_log}
+        )
+        self.has_joined = False
+        self.refused_login: str | None = None
+        self._owned: set[int] = set()
+        self._waiting: set[int] = set()
+        self._out_of_range: set[int] = set()
+        self._last_logged: dict[int, float] = {}
+        self._next_lookup = 0.0
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The partitions whose messages `poll_messages` returns."""
+        return frozenset(self._owned)
+
+    def input_partitions(self, timeout: float) -> int:
+        """How many partitions the input topic has; 0: there is no such topic. KafkaException."""
+        topic = self._client.list_topics(self._topic, timeout).topics[self._topic]
+        if topic.error and topic.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaException(topic.error)
+        return len(topic.partitions)
+
+    def serve(self) -> None:
+        """Lets the client report errors before the group is joined."""
+        self._client.poll(0)
+
+    def join(self, listener: RebalanceListener) -> None:
+        def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:
+            client.incremental_assign([])
+            self.has_joined = True
+            self._waiting.update(p.partition for p in partitions)
+            self._log.info("partitions assigned", partitions=_numbers(partitions))
+
+        def on_revoke(client: Consumer, partitions: list[TopicPartition]) -> None:
+            listener.on_revoke(_numbers(partitions))
+            self._give_up(client, partitions)
+            self._log.info("partitions revoked", partitions=_numbers(partitions))
+
+        def on_lost(client: Consumer, partitions: list[TopicPartition]) -> None:
+            listener.on_lost(_numbers(partitions))
+            self._give_up(client, partitions)
+            self._log.warning("partitions lost", partitions=_numbers(partitions))
+
+        self._client.subscribe(
+            [self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost
+        )
+
+    def poll_messages(self, limit: int, timeout: float) -> dict[int, list[Message]]:
+        """What is there, at most `limit` messages by partition; waits for the first one only.
+
+        `timeout` in seconds. Rebalances and errors are handled in here; raises ConsumerEnded.
+        """
+        messages = self._client.consume(limit, 0)
+        if not messages and timeout > 0:
+            messages = self._client.consume(1, timeout)
+            if messages and limit > 1:
+                messages += self._client.consume(limit - 1, 0)
+        by_partition: dict[int, list[Message]] = {}
+        for message in messages:
+            if error := message.error():
+                self._handle_error(error, message.partition())
+                continue
+            partition = message.partition()
+            run = by_partition.get(partition)  # type: ignore[arg-type]
+            if run is None:
+                run = by_partition[partition] = []  # type: ignore[index]
+            run.append(message)
+        # Some may have been revoked, or gone back, while the list was being filled.
+        return {p: run for p, run in by_partition.items() if p in self._owned}
+
+    def place_waiting(self) -> list[Placement]:
+        """Looks up where waiting partitions go on, and starts to fetch them.
+
+        What cannot be looked up goes on waiting: with a broker away, or while the broker still
+        ends the transaction of a process that was killed (KIP-447: unstable offsets).
+        """
+        if not self._waiting or time.monotonic() < self._next_lookup:
+            return []
+        try:
+            placements = self._look_up()
+            self._client.incremental_assign(
+                [TopicPartition(self._topic, p.partition, p.offset) for p in placements]
+            )
+        except KafkaException as exception:
+            self._log_at_times("cannot look up committed offsets yet", error_of(exception))
+            placements = []
+        placed = {p.partition for p in placements}
+        self._owned |= placed
+        self._waiting -= placed
+        self._out_of_range -= placed
+        self._next_lookup = time.monotonic() + 0.2 if self._waiting else 0.0
+        return placements
+
+    def _look_up(self) -> list[Placement]:
+        waiting = [TopicPartition(self._topic, p) for p in sorted(self._waiting)]
+        placements = []
+        for found in self._client.committed(waiting, timeout=LOOKUP_TIMEOUT):
+            if found.error:
+                self._log_at_times("cannot look up committed offsets yet", found.error)
+            elif found.offset >= 0 and found.partition not in self._out_of_range:
+                placements.append(
+                    Placement(found.partition, found.offset, found.offset, found.metadata)
+                )
+            else:
+                placements.append(self._place_by_watermarks(found))
+        return placements
+
+    def _place_by_watermarks(self, found: TopicPartition) -> Placement:
+        low, high = self._client.get_watermark_offsets(
+            TopicPartition(self._topic, found.partition), timeout=LOOKUP_TIMEOUT
+        )
+        if found.offset == OFFSET_INVALID or found.offset < 0:
+            start = high if self._settings.auto_offset_reset == "latest" else low
+            return Placement(found.partition, start, None, None)
+        if low <= found.offset <= high:
+            return Placement(found.partition, found.offset, found.offset, found.metadata)
+        gap = max(low - found.offset, 0)
+        return Placement(found.partition, low, found.offset, found.metadata, gap)
+
+    def rewind(self) -> None:
+        """All our partitions go back to what is committed; see `place_waiting`."""
+        self._unassign(self._client, self._owned)
+        self._waiting |= self._owned
+        self._owned.clear()
+
+    def group_metadata(self) -> Any:
+        """Member and generation, by which the broker knows a commit of a former member."""
+        return self._client.consumer_group_metadata()
+
+    def commit(self, offsets: list[TopicPartition]) -> None:
+        """Commits without a transaction. Raises KafkaException; called from another thread."""
+        for committed in self._client.commit(offsets=offsets, asynchronous=False):
+            if committed.error:
+                raise KafkaException(committed.error)
+
+    def close(self) -> None:
+        """Leaves the group; partitions are revoked first."""
+        self._client.close()
+
+    def _give_up(self, client: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        numbers = {p.partition for p in partitions}
+        self._unassign(client, numbers & self._owned)
+        self._owned -= numbers
+        self._waiting -= numbers
+        self._out_of_range -= numbers
+
+    def _unassign(self, client: Consumer, partitions: Collection[int]) -> None:
+        if partitions:
+            client.incremental_unassign([TopicPartition(self._topic, p) for p in partitions])
+
+    def _handle_error(self, error: KafkaError, partition: int | None) -> None:
+        if error.fatal() or is_fenced(error) or error.code() in _ENDS_MEMBERSHIP:
+            raise ConsumerEnded(f"the consumer cannot go on: {describe(error)}")
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            if partition in self._owned:
+                self._unassign(self._client, {partition})
+                self._owned.discard(partition)
+                self._waiting.add(partition)
+                self._out_of_range.add(partition)
+        elif error.code() != KafkaError._PARTITION_EOF:
+            self._log_at_times("cannot read the input now, will try again", error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if is_refused_login(error):
+            self.refused_login = describe(error)
+        if self.has_joined:
+            self._log_at_times("connection trouble", error)
+
+    def _log_at_times(self, event: str, error: KafkaError) -> None:
+        """One line for each kind of trouble in 30 seconds: a broker that is away has many."""
+        now = time.monotonic()
+        if now - self._last_logged.get(error.code(), -30.0) >= 30.0:
+            self._last_logged[error.code()] = now
+            self._log.warning(event, error=describe(error))
+
+
+_ENDS_MEMBERSHIP: Final = frozenset(
+    {
+        KafkaError.INVALID_SESSION_TIMEOUT,
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+        KafkaError.GROUP_MAX_SIZE_REACHED,
+        KafkaError.INVALID_GROUP_ID,
+    }
+)
+
+
+def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:
+    return sorted(p.partition for p in partitions)
+
+
+def create_consumer_with_retry(
+    settings: Settings,
+    log: FilteringBoundLogger,
+    client_log: Any,
+    wait: Callable[[float], bool],
+) -> InputConsumer:
+    """A consumer that has reached a broker.
+
+    Tries STARTUP_RETRIES times with growing pauses; `wait` pauses, and returns True to give up
+    because the process is to stop. Raises ConnectionFailed, at once where the broker refuses the
+    login; KafkaException for a configuration that the client does not take.
+    """
+    consumer = InputConsumer(settings, log, client_log)
+    for attempt in range(1, settings.startup_retries + 1):
+        try:
+            consumer.input_partitions(CONNECT_TIMEOUT)
+            return consumer
+        except KafkaException as exception:
+            consumer.serve()
+            reason = describe(error_of(exception))
+        if consumer.refused_login:
+            raise ConnectionFailed(
+                f"{settings.kafka_bootstrap_servers} refuses us: {consumer.refused_login}; "
+                "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
+            )
+        pause = min(2.0 ** (attempt - 1), MAX_PAUSE)
+        last = attempt == settings.startup_retries
+        log.warning(
+            "no broker answers",
+            brokers=settings.kafka_bootstrap_servers,
+            attempt=f"{attempt} of {settings.startup_retries}",
+            next_try="none" if last else f"in {pause:.0f} s",
+            error=reason,
+        )
+        if last or wait(pause):
+            break
+    raise ConnectionFailed(
+        f"KAFKA_BOOTSTRAP_SERVERS: no broker answers at {settings.kafka_bootstrap_servers} "
+        f"(tried {attempt} times); is Kafka running there?"
+    )

@@ -1,0 +1,60 @@
+"""The secret key behind the device pseudonyms: its text form, and the project's own key file."""
+
+import binascii
+import os
+import re
+import secrets
+import tempfile
+from base64 import b64decode
+from pathlib import Path
+
+MINIMUM_BYTES = 32
+KEY_FORM = "32 bytes or more as hex or base64"
+PROJECT_KEY_FILE = ".device_id.key"
+
+
+def parse_key(text: str) -> bytes:
+    """The key's bytes; white space around it is ignored, hex is tried first.
+
+    Raises ValueError, without the text in it, if this is no key of at least 32 bytes.
+    """
+    text = text.strip()
+    if re.fullmatch(r"([0-9a-fA-F]{2})+", text):
+        key = bytes.fromhex(text)
+    else:
+        try:
+            key = b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError(f"not {KEY_FORM}") from None
+    if len(key) < MINIMUM_BYTES:
+        raise ValueError(f"{len(key)} bytes, not {KEY_FORM}")
+    return key
+
+
+def read_key_file(path: str) -> bytes:
+    """The key in a file. Raises ValueError if the file cannot be read or holds no key."""
+    try:
+        return parse_key(Path(path).expanduser().read_text("ascii"))
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"not {KEY_FORM}") from None
+
+
+def create_key_file(path: Path) -> bool:
+    """Writes a new random key, readable by its owner alone; False if there is a file already.
+
+    The file appears whole or not at all, and of several processes that start at once one wins:
+    the key is written beside it and linked into place, which fails where a file exists.
+    Raises OSError if the folder cannot be written to.
+    """
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(MINIMUM_BYTES) + "\n")
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        Path(draft).unlink()
+    return True

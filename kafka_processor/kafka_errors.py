@@ -1,0 +1,75 @@
+"""What a client error means to us, read from its code and flags, never from its text.
+
+The three flags are librdkafka's: `fatal()`, `txn_requires_abort()`, `retriable()`.
+"""
+
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+_RECORD_IS_TO_BLAME: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+    }
+)
+_FENCED: Final = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
+_REFUSED_LOGIN: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._SSL,
+    }
+)
+_NO_PERMISSION: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
+
+
+def error_of(exception: KafkaException) -> KafkaError:
+    error: KafkaError = exception.args[0]
+    return error
+
+
+def describe(error: KafkaError) -> str:
+    return f"{error.name()}: {error.str()}"
+
+
+def blames_record(error: KafkaError) -> bool:
+    """The broker refuses the record for a cause in the record itself."""
+    return error.code() in _RECORD_IS_TO_BLAME
+
+
+def is_fenced(error: KafkaError) -> bool:
+    """A newer owner of the transactional id or of the group instance id has taken over."""
+    return error.code() in _FENCED
+
+
+def is_refused_login(error: KafkaError) -> bool:
+    return error.code() in _REFUSED_LOGIN
+
+
+def is_no_permission(error: KafkaError) -> bool:
+    return error.code() in _NO_PERMISSION
+
+
+def is_purged(error: KafkaError) -> bool:
+    """The report of a record that we have thrown away ourselves."""
+    return error.code() in _PURGED

@@ -1,0 +1,135 @@
+"""Where it starts: settings, log, signals, wiring."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+from confluent_kafka import KafkaError, KafkaException
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor import __version__
+from kafka_processor.config import (
+    Settings,
+    SettingsError,
+    environment_and_dotenv,
+    load_settings,
+    rules,
+)
+from kafka_processor.consumer import ConnectionFailed, ConsumerEnded, create_consumer_with_retry
+from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.logs import ClientLog, create_log
+from kafka_processor.pipeline import Pipeline
+from kafka_processor.preflight import check
+from kafka_processor.processor import Processor
+from kafka_processor.producer import create_producer
+from kafka_processor.project_key import find_key
+from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
+from kafka_processor.topics import TopicMissing, prepare_topics
+from kafka_processor.transformer import key_id
+
+STOP_TIMEOUT = 2.5
+"""Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_WRONG_SETTINGS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program and returns its exit code (`docs/contract.md`)."""
+    options = _read_arguments(arguments)
+    try:
+        settings = load_settings(environment_and_dotenv(os.environ))
+        if options.check:
+            return check(settings)
+        log = create_log(settings)
+        return _run(settings, find_key(settings, log), log)
+    except SettingsError as error:
+        for line in error.lines:
+            print(line, file=sys.stderr)  # noqa: T201
+        return EXIT_WRONG_SETTINGS
+
+
+def _run(settings: Settings, key: bytes, log: FilteringBoundLogger) -> int:
+    stopping = _stop_on_signals()
+    for name, setting in settings.overruled_properties:
+        log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
+    log.info("starting", version=__version__, key_id=key_id(key), **settings.shown())
+    client_log = ClientLog(log)
+    try:
+        consumer = create_consumer_with_retry(settings, log, client_log, stopping.wait)
+        prepare_topics(settings, consumer, log, stopping.wait)
+        processor = Processor(
+            settings,
+            consumer,
+            create_producer(settings, consumer, client_log),
+            Pipeline(settings, key),
+            SummaryPrinter(settings, key_id(key)),
+            log,
+        )
+        processor.start(stopping.is_set)
+        if not stopping.is_set():
+            print("Kafka Consumer has started...", flush=True)  # noqa: T201
+        with Heartbeat() as heartbeat:
+            processor.run(stopping.is_set, heartbeat.beat)
+        processor.stop(STOP_TIMEOUT)
+    except KeyChangedError as error:
+        log.error(str(error))
+        return EXIT_WRONG_SETTINGS
+    except (ConnectionFailed, ConsumerEnded, TopicMissing) as error:
+        if not stopping.is_set():
+            log.error(str(error))
+            return EXIT_FAILED
+    except KafkaException as exception:
+        cause = error_of(exception)
+        log.error("cannot go on", error=describe(cause))
+        is_configuration = cause.code() == KafkaError._INVALID_ARG
+        return EXIT_WRONG_SETTINGS if is_configuration else EXIT_FAILED
+    log.info("stopped")
+    return EXIT_OK
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="kafka-processor",
+        description="Reads login events from Kafka, checks, pseudonymises and masks them, and "
+        "publishes each to its topic.",
+        epilog=_settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"kafka-processor {__version__}")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="check settings, key, connection, topics and permissions; change nothing; exit",
+    )
+    return parser.parse_args(arguments)
+
+
+def _settings_help() -> str:
+    lines = ["settings, from the environment or a file .env (an empty value is unset):"]
+    for name, rule in rules():
+        lines.append(f"  {name} (default: {rule.default or 'not set'})")
+        lines.append(f"      {rule.meaning}; {rule.allowed}")
+    return "\n".join(lines)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return stopping
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""A run of raw messages of one partition → their outcomes: what goes where, in order.
+
+Pure: no client, no clock, no global. Any bytes whatever have exactly one outcome.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
+
+from kafka_processor.checks import Fault, is_accepted_version, is_too_old, read_event, what_is_wrong
+from kafka_processor.config import Settings
+from kafka_processor.metrics import MessageMetrics
+from kafka_processor.records import (
+    CleanedRecord,
+    ErrorRecord,
+    LoginEvent,
+    Outcome,
+    ProcessedRecord,
+    Source,
+    encode,
+)
+from kafka_processor.timestamps import rfc3339
+from kafka_processor.transformer import Pseudonymizer, masked_content, transform_message
+
+REPLAY_HEADER: Final = "replay-of"
+_MESSAGE_ID = re.compile(rb"[a-zA-Z0-9._-]{1,249}-[0-9]{1,10}-[0-9]{1,19}")
+_MAX_ERROR_MESSAGE: Final = 500
+_NO_TIMESTAMP: Final = 0
+
+OutputRecord = tuple[str, bytes | None, bytes]
+"""Topic, key, value."""
+
+
+class Message(Protocol):
+    """What the pipeline takes of a consumed message; `confluent_kafka.Message` has it."""
+
+    def offset(self) -> int | None: ...
+    def value(self) -> Any: ...
+    def timestamp(self) -> tuple[int, int]: ...
+    def headers(self) -> Any: ...
+
+
+@dataclass
+class Work:
+    """The outcomes of consecutive messages of one partition."""
+
+    next_offset: int = 0
+    """One past the last message."""
+    records: list[OutputRecord] = field(default_factory=list)
+    """What to publish: one record for each message that was not skipped."""
+    lines: list[str] = field(default_factory=list)
+    """A metrics line for each message."""
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    device_types: Counter[str] = field(default_factory=Counter)
+    """Processed messages by device type."""
+    locales: Counter[str] = field(default_factory=Counter)
+    """Processed messages by locale."""
+    replayed: int = 0
+    skipped_ages: list[int] = field(default_factory=list)
+    """Milliseconds."""
+
+    def extend(self, later: "Work") -> None:
+        """Takes in the messages that follow these."""
+        self.next_offset = later.next_offset
+        self.records += later.records
+        self.lines += later.lines
+        self.outcomes.update(later.outcomes)
+        self.device_types.update(later.device_types)
+        self.locales.update(later.locales)
+        self.replayed += later.replayed
+        self.skipped_ages += later.skipped_ages
+
+
+class _Origin(NamedTuple):
+    message_id: str
+    source: Source
+    written: str
+    replay_of: str | UnsetType
+
+
+class Pipeline:
+    """The checks and the transformation under one configuration and key."""
+
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self._settings = settings
+        self._max_age = settings.max_message_age * 1000
+        self._accepted = settings.accepted_app_versions
+        self._pseudonymizer = Pseudonymizer(key)
+        self._metrics = MessageMetrics(settings)
+
+    def work(
+        self,
+        partition: int,
+        messages: Iterable[Message],
+        now: int,
+        refused: Mapping[tuple[int, int], str],
+    ) -> Work:
+        """The outcomes of the messages, in their order; `now` in milliseconds.
+
+        `refused` names the messages, by partition and offset, whose record the broker has refused
+        for a cause in the record itself, and that cause.
+        """
+        work = Work()
+        input_topic, processed_topic = self._settings.input_topic, self._settings.processed_topic
+        prefix = f"{input_topic}-{partition}-"
+        written = rfc3339(now) or ""
+        outcomes: list[Outcome] = []
+        device_types: list[str] = []
+        locales: list[str] = []
+        offset = -1
+        for message in messages:
+            offset = message.offset() or 0
+            message_id = f"{prefix}{offset}"
+            kind, timestamp = message.timestamp()
+            age = None if kind == _NO_TIMESTAMP else now - timestamp
+            headers = message.headers()
+            replay_of = _replayed_message(headers) if headers else UNSET
+            outcome: Outcome
+            if is_too_old(age, self._max_age):
+                outcome = "skipped"
+                work.skipped_ages.append(age)
+            else:
+                result = self._examine(message.value(), message_id)
+                if refused and (partition, offset) in refused:
+                    result = _publish_error(result, refused[partition, offset])
+                if isinstance(result, ProcessedRecord):
+                    outcome = "processed"
+                    result.replay_of = replay_of
+                    device_types.append(result.device_type)
+                    locales.append(result.locale)
+                    work.records.append((processed_topic, result.user_id.encode(), encode(result)))
+                else:
+                    created = None if age is None else rfc3339(timestamp)
+                    source = Source(input_topic, partition, offset, created)
+                    origin = _Origin(message_id, source, written, replay_of)
+                    outcome, record = self._set_aside(result, origin)
+                    work.records.append(record)
+            outcomes.append(outcome)
+            work.lines.append(self._metrics.line(message_id, outcome, age, replay_of))
+            if replay_of:
+                work.replayed += 1
+        work.next_offset = offset + 1
+        work.outcomes.update(outcomes)
+        work.device_types.update(device_types)
+        work.locales.update(locales)
+        return work
+
+    def _examine(
+        self, value: bytes | None, message_id: str
+    ) -> ProcessedRecord | LoginEvent | Fault:
+        """The record of a message to process, the event of one to filter out, or a fault."""
+        event = read_event(value)
+        if type(event) is LoginEvent and is_accepted_version(event.app_version, self._accepted):
+            return transform_message(event, message_id, self._pseudonymizer)
+        return event
+
+    def _set_aside(
+        self, result: LoginEvent | Fault, origin: _Origin
+    ) -> tuple[Outcome, OutputRecord]:
+        """The record of a message that is not processed: filtered out, or failed."""
+        message_id, source, written, replay_of = origin
+        if isinstance(result, LoginEvent):
+            cleaned = CleanedRecord(
+                message_id,
+                result.user_id,
+                "filtered_app_version",
+                masked_content(asdict(result), self._pseudonymizer),
+                written,
+                replay_of,
+            )
+            return "filtered", (
+                self._settings.cleaned_topic,
+                result.user_id.encode(),
+                encode(cleaned),
+            )
+        user_id = _valid_user_id(result.fields)
+        content = None
+        if result.fields is not None and result.error_type != "publish_error":
+            content = masked_content(result.fields, self._pseudonymizer)
+        error = ErrorRecord(
+            message_id,
+            user_id,
+            result.error_type,
+            result.message[:_MAX_ERROR_MESSAGE],
+            content,
+            source,
+            written,
+            replay_of,
+        )
+        key = user_id.encode() if user_id else None
+        return result.error_type, (self._settings.errors_topic, key, encode(error))
+
+
+def _publish_error(result: ProcessedRecord | LoginEvent | Fault, cause: str) -> Fault:
+    fields = result.fields if isinstance(result, Fault) else {"user_id": result.user_id}
+    return Fault("publish_error", cause, fields)
+
+
+def _valid_user_id(fields: dict[str, Any] | None) -> str | None:
+    user_id = (fields or {}).get("user_id")
+    return None if not user_id or what_is_wrong("user_id", user_id) else user_id
+
+
+def _replayed_message(headers: Iterable[tuple[str, bytes | str | None]]) -> str | UnsetType:
+    """The message that this one repeats; a header that names none is no replay's."""
+    for name, value in headers:
+        if name == REPLAY_HEADER and isinstance(value, bytes) and _MESSAGE_ID.fullmatch(value):
+            return value.decode("ascii")
+    return UNSET

@@ -1,0 +1,337 @@
+"""The loop: poll, work, publish, commit; the commit of one batch overlaps the work on the next.
+
+Recovery is one path for every failure (`_fail`, then `_recover`): the batch is dropped, all
+partitions go back to the committed offsets and counts, the producer ends what is open, and the
+loop goes on. `docs/delivery.md` tells why nothing is lost or doubled in it.
+"""
+
+import time
+from collections.abc import Callable, Collection, Set
+from typing import Final
+
+from confluent_kafka import KafkaException, TopicPartition
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer, Placement
+from kafka_processor.kafka_errors import (
+    blames_record,
+    describe,
+    error_of,
+    is_fenced,
+    is_no_permission,
+)
+from kafka_processor.metrics import MessageMetrics
+from kafka_processor.pipeline import Pipeline, Work
+from kafka_processor.producer import BatchFailed, OutputProducer
+from kafka_processor.skipped import SkippedBacklog
+from kafka_processor.summary_printer import SummaryPrinter
+
+MAX_BATCH: Final = 10_000
+"""Messages; more brings no more throughput, and takes more memory."""
+IDLE_WAIT: Final = 0.1
+"""Seconds to wait for a message: how fast a signal or a due summary is noticed."""
+COMMITTING_WAIT: Final = 0.002
+"""Seconds to wait for a message while a commit is under way: how fast its end is noticed."""
+MAX_PAUSE: Final = 10.0
+
+
+class Processor:
+    """One member of the group at work. Everything here runs on one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: InputConsumer,
+        producer: OutputProducer,
+        pipeline: Pipeline,
+        summary: SummaryPrinter,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._producer = producer
+        self._pipeline = pipeline
+        self._summary = summary
+        self._log = log
+        self._skipped = SkippedBacklog()
+
+        self._batch: dict[int, Work] = {}
+        """Worked on, not yet published."""
+        self._work_seconds = 0.0
+        self._committing: dict[int, Work] = {}
+        """Published, its commit under way."""
+        self._new_positions: set[int] = set()
+        """Partitions whose position is not what is committed: it is, with the next batch."""
+
+        self._limit = MAX_BATCH
+        self._refused: dict[tuple[int, int], str] = {}
+        """Messages whose record the broker refused, and why; see `_narrow_down`."""
+        self._failure: BatchFailed | None = None
+        """What is to be recovered from; None while all is well."""
+        self._failure_in_rebalance: BatchFailed | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        """A member of the group, and able to publish."""
+        return self._consumer.has_joined and self._failure is None
+
+    def start(self, should_stop: Callable[[], bool]) -> None:
+        """Joins the group, then makes the producer ready.
+
+        In this order, so that a predecessor with the same INSTANCE_ID has left the group before
+        its producer is shut out. Raises ConsumerEnded, and KafkaException without permission.
+        """
+        self._consumer.join(self)
+        is_producer_ready = False
+        while not should_stop() and not (self._consumer.has_joined and is_producer_ready):
+            self._consumer.poll_messages(1, IDLE_WAIT)
+            if self._consumer.has_joined and time.monotonic() >= self._retry_at:
+                try:
+                    self._producer.start()
+                    is_producer_ready = True
+                except KafkaException as exception:
+                    error = error_of(exception)
+                    if is_no_permission(error):
+                        raise
+                    self._pause()
+                    self._log.warning("the producer cannot start yet", error=describe(error))
+        self._failures = 0
+
+    def run(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
+        """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
+        while not should_stop():
+            on_turn()
+            try:
+                self._turn()
+            except BatchFailed as failure:
+                self._fail(failure)
+
+    def stop(self, timeout: float) -> None:
+        """Finishes the batch in hand or gives it up, publishes the last counts, leaves the group.
+
+        `timeout` in seconds bounds the waiting for the broker.
+        """
+        self._batch.clear()
+        deadline = time.monotonic() + timeout
+        try:
+            if self._failure is None:
+                self._finish_commit(timeout)
+                self._publish_summary(self._consumer.owned, deadline - time.monotonic())
+        except BatchFailed as failure:
+            self._log.warning("gave up the batch in hand", reason=str(failure))
+        self._report_skipped(at_once=True)
+        self._producer.close()
+        self._consumer.close()
+
+    def on_revoke(self, partitions: Collection[int]) -> None:
+        try:
+            if self._failure is None:
+                self._finish_commit()
+                self._publish_summary(partitions)
+        except BatchFailed as failure:
+            self._failure_in_rebalance = failure
+        self._forget(partitions)
+
+    def on_lost(self, partitions: Collection[int]) -> None:
+        if self._committing and self._failure is None:
+            self._failure_in_rebalance = BatchFailed("partitions were lost during a commit")
+        self._forget(partitions)
+
+    def _turn(self) -> None:
+        if self._failure:
+            if time.monotonic() >= self._retry_at:
+                self._recover()
+        else:
+            for placement in self._consumer.place_waiting():
+                self._take_up(placement)
+        self._collect()
+        if self._failure or (self._producer.is_committing and self._has_room()):
+            return
+        self._finish_commit()
+        summary_is_due = self._summary.is_due(time.monotonic())
+        if self._batch or self._new_positions or summary_is_due:
+            self._publish_batch()
+
+    def _has_room(self) -> bool:
+        return sum(len(work.lines) for work in self._batch.values()) < self._limit
+
+    def _take_up(self, placement: Placement) -> None:
+        partition = placement.partition
+        now = time.monotonic()
+        why_anew = self._summary.restore(
+            partition, placement.committed, placement.metadata, placement.offset, now
+        )
+        if why_anew:
+            self._log.warning(
+                "counting starts anew", partition=partition, offset=placement.offset, why=why_anew
+            )
+        if placement.committed is not None and placement.committed != placement.offset:
+            self._log.error(
+                "messages are gone that were not read",
+                partition=partition,
+                committed=placement.committed,
+                goes_on_at=placement.offset,
+                messages=placement.gap,
+            )
+        if why_anew or placement.committed != placement.offset:
+            self._new_positions.add(partition)
+
+    def _collect(self) -> None:
+        """Takes what there is to read, and works on it."""
+        room = self._limit - sum(len(work.lines) for work in self._batch.values())
+        wait = COMMITTING_WAIT if self._producer.is_committing else IDLE_WAIT
+        if self._batch:
+            wait = min(wait, COMMITTING_WAIT)
+        for partition, messages in self._consumer.poll_messages(room, wait).items():
+            began = time.perf_counter()
+            work = self._pipeline.work(
+                partition, messages, time.time_ns() // 1_000_000, self._refused
+            )
+            self._work_seconds += time.perf_counter() - began
+            if partition in self._batch:
+                self._batch[partition].extend(work)
+            else:
+                self._batch[partition] = work
+        if self._failure_in_rebalance:
+            failure, self._failure_in_rebalance = self._failure_in_rebalance, None
+            raise failure
+
+    def _publish_batch(self) -> None:
+        now = time.time_ns() // 1_000_000
+        batch, self._batch = self._batch, {}
+        lines = [line for work in batch.values() for line in work.lines]
+        self._committing = batch
+        self._producer.begin()
+        for partition, work in batch.items():
+            self._summary.add(partition, work, time.monotonic())
+            self._producer.produce(work.records)
+            work.records.clear()
+        if lines and self._settings.metrics_topic:
+            share = self._work_seconds / len(lines)
+            topic = self._settings.metrics_topic
+            values = MessageMetrics.records(lines, share, now)
+            self._producer.produce((topic, None, value) for value in values)
+        self._work_seconds = 0.0
+        to_commit = batch.keys() | self._new_positions
+        if self._summary.is_due(time.monotonic()):
+            to_commit |= self._produce_summary(self._consumer.owned, now)
+        self._commit(to_commit)
+        self._new_positions.clear()
+
+    def _publish_summary(self, partitions: Collection[int], timeout: float | None = None) -> None:
+        """Publishes what has changed of these partitions by itself, and waits for it."""
+        if self._summary.unpublished(partitions):
+            self._producer.begin()
+            self._commit(self._produce_summary(partitions, time.time_ns() // 1_000_000))
+            self._finish_commit(timeout)
+
+    def _produce_summary(self, partitions: Collection[int], now: int) -> Set[int]:
+        published = set(self._summary.unpublished(partitions))
+        self._producer.produce(self._summary.publish(partitions, now))
+        return published
+
+    def _commit(self, partitions: Collection[int]) -> None:
+        offsets = []
+        for partition in sorted(partitions):
+            offset, metadata = self._summary.snapshot(partition)
+            offsets.append(
+                TopicPartition(self._settings.input_topic, partition, offset, metadata=metadata)
+            )
+        self._producer.commit(offsets)
+
+    def _finish_commit(self, timeout: float | None = None) -> None:
+        self._producer.finish(timeout)
+        if self._committing:
+            committed, self._committing = self._committing, {}
+            for work in committed.values():
+                self._skipped.add(work.skipped_ages, time.monotonic())
+            self._refused = {
+                (partition, offset): cause
+                for (partition, offset), cause in self._refused.items()
+                if partition not in committed or offset >= committed[partition].next_offset
+            }
+            self._limit = min(self._limit * 2, MAX_BATCH)
+        self._failures = 0
+        self._report_skipped()
+
+    def _fail(self, failure: BatchFailed) -> None:
+        """Drops the batch and goes back to what is committed; the producer follows in `_recover`.
+
+        Between the two the loop goes on polling: membership is kept, and a successor is noticed.
+        """
+        self._log.warning("batch given up, will try again", reason=str(failure))
+        if not self._narrow_down(failure):
+            self._pause()
+        if failure.error and is_fenced(failure.error) and self._settings.instance_id:
+            # Frozen for too long, or replaced? The group tells, with the next heartbeats.
+            self._retry_at = time.monotonic() + self._settings.session_timeout / 2
+        self._failure = failure
+        self._batch.clear()
+        self._committing.clear()
+        self._new_positions.clear()
+        self._consumer.rewind()
+
+    def _recover(self) -> None:
+        try:
+            self._producer.recover()
+        except KafkaException as exception:
+            self._pause()
+            self._log.warning("cannot publish yet", reason=describe(error_of(exception)))
+        else:
+            self._failure = None
+
+    def _pause(self) -> None:
+        """None after a first failure, then longer and longer."""
+        pause = min(0.25 * 2.0**self._failures, MAX_PAUSE) if self._failures else 0.0
+        self._retry_at = time.monotonic() + pause
+        self._failures += 1
+
+    def _narrow_down(self, failure: BatchFailed) -> bool:
+        """Closes in on a record that the broker refuses for a cause in the record itself.
+
+        A refusal fails a whole batch. Batches are halved until one message is left, which then
+        gets the outcome `publish_error`; with each success they double again. Returns False where
+        no message is to blame.
+        """
+        if failure.error is None or not blames_record(failure.error):
+            return False
+        settings = self._settings
+        if failure.topic not in (
+            settings.processed_topic,
+            settings.errors_topic,
+            settings.cleaned_topic,
+        ):
+            return False
+        messages = sum(len(work.lines) for work in self._committing.values())
+        self._limit = max(messages // 2, 1)
+        if messages == 1:
+            [(partition, work)] = self._committing.items()
+            guilty = (partition, work.next_offset - 1)
+            if guilty in self._refused:
+                return False
+            self._refused[guilty] = f"{failure.topic} refuses the record: {failure.error.str()}"
+        return True
+
+    def _forget(self, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            self._batch.pop(partition, None)
+            self._new_positions.discard(partition)
+        self._refused = {
+            (partition, offset): cause
+            for (partition, offset), cause in self._refused.items()
+            if partition not in partitions
+        }
+        self._summary.forget(partitions)
+
+    def _report_skipped(self, at_once: bool = False) -> None:
+        if report := self._skipped.report(time.monotonic(), at_once):
+            self._log.warning(
+                "messages were too old and skipped",
+                messages=report.messages,
+                age_from=f"{report.youngest:.0f} s",
+                age_to=f"{report.oldest:.0f} s",
+                max_message_age=f"{self._settings.max_message_age:g} s",
+            )

@@ -1,0 +1,146 @@
+"""The wire formats of `docs/contract.md`: JSON, one object a record.
+
+Times are RFC 3339 UTC text, `message_id` is `<input topic>-<partition>-<offset>`. `replay_of` is
+there only in records of a message that was sent again.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+ErrorType = Literal[
+    "parse_error", "missing_field", "invalid_field", "transform_error", "publish_error"
+]
+Outcome = Literal["processed", "filtered", "skipped"] | ErrorType
+
+MAX_TEXT: Final = 1024
+"""Longest text of a field, in code points."""
+
+FIELDS: Final = (
+    "user_id",
+    "ip",
+    "device_id",
+    "app_version",
+    "device_type",
+    "timestamp",
+    "locale",
+)
+"""The listed fields, in the order in which errors name them."""
+
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+Timestamp = int | float | Text
+Content = dict[str, str | int | float | None]
+
+
+class LoginEvent(Struct, gc=False, forbid_unknown_fields=True):
+    """A login event whose fields are all there and of the right type."""
+
+    user_id: Text
+    ip: Text
+    device_id: Text
+    app_version: Text
+    device_type: Text
+    timestamp: Timestamp
+    locale: Text
+
+
+class ProcessedRecord(Struct, gc=False):
+    message_id: str
+    user_id: str
+    app_version: str
+    device_type: str
+    ip: str
+    locale: str
+    device_id: str
+    key_id: str
+    timestamp: str
+    replay_of: str | UnsetType = UNSET
+
+
+class Source(Struct, gc=False):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: str | None
+
+
+class ErrorRecord(Struct, gc=False):
+    message_id: str
+    user_id: str | None
+    error_type: ErrorType
+    error_message: str
+    message_content: Content | None
+    source: Source
+    timestamp: str
+    replay_of: str | UnsetType = UNSET
+
+
+class CleanedRecord(Struct, gc=False):
+    message_id: str
+    user_id: str
+    clean_type: Literal["filtered_app_version"]
+    message_content: Content
+    timestamp: str
+    replay_of: str | UnsetType = UNSET
+
+
+class MessageDetails(Struct, gc=False):
+    """What happened to one message: `processing_time` and `latency` in seconds."""
+
+    message_id: str
+    outcome: Outcome
+    topic: str | None
+    processing_time: float
+    latency: float | None
+    timestamp: str
+    replay_of: str | UnsetType = UNSET
+
+
+class MetricsRecord(Struct):
+    message_details: list[MessageDetails]
+
+
+class SummaryRecord(Struct):
+    """Cumulative counts of one input partition and group."""
+
+    consumer_group: str
+    source_topic: str
+    source_partition: int
+    next_offset: int
+    counted_since_offset: int
+    total_received_count: int
+    processed_count: int
+    filtered_count: int
+    skipped_count: int
+    error_count: int
+    replayed_count: int
+    error_type_counts: dict[str, int]
+    device_type_counts: dict[str, int]
+    locale_counts: dict[str, int]
+    timestamp: str
+
+
+class Snapshot(Struct, array_like=True):
+    """The counts of one partition as they travel in the metadata of its committed offset.
+
+    An array and not an object, so that the worst case stays below the 4,096 characters that a
+    broker allows there (`offset.metadata.max.bytes`).
+    """
+
+    version: Literal[1]
+    next_offset: int
+    key_id: str
+    counted_since_offset: int
+    processed: int
+    filtered: int
+    skipped: int
+    replayed: int
+    errors: dict[str, int]
+    device_types: dict[str, int]
+    locales: dict[str, int]
+
+
+encode = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder(LoginEvent).decode
+decode_snapshot = msgspec.json.Decoder(Snapshot).decode

@@ -1,0 +1,88 @@
+"""Parsers of single settings: text in, typed value out; `ValueError` if the text is not allowed."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+"""Kafka's rule for topic names; `group.instance.id` follows the same."""
+
+_BROKER = re.compile(r"([A-Za-z_]+://)?(\[[0-9a-fA-F:.]+\]|[^\s,:/\[\]]+)(:(?P<port>\d+))?")
+
+
+def text(value: str) -> str:
+    if not value.isprintable() or len(value) > 249:
+        raise ValueError
+    return value
+
+
+def secret(value: str) -> str:
+    return value
+
+
+def topic_name(value: str) -> str:
+    if not TOPIC_NAME.fullmatch(value) or value in (".", ".."):
+        raise ValueError
+    return value
+
+
+def topic_name_or_nothing(value: str) -> str:
+    return topic_name(value) if value else ""
+
+
+def broker_list(value: str) -> str:
+    """One or more `host:port`, comma-separated; IPv6 in brackets; the port defaults to 9092."""
+    for broker in value.split(","):
+        match = _BROKER.fullmatch(broker.strip())
+        if not match or not 0 < int(match["port"] or 9092) < 65536:
+            raise ValueError
+    return value
+
+
+def comma_separated(value: str) -> frozenset[str]:
+    items = frozenset(item.strip() for item in value.split(",")) - {""}
+    if not items:
+        raise ValueError
+    return items
+
+
+def boolean(value: str) -> bool:
+    return {"true": True, "false": False}[value.lower()]
+
+
+def existing_file(value: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise ValueError
+    return path
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,10}", value) or not low <= int(value) <= high:
+            raise ValueError
+        return int(value)
+
+    return parse
+
+
+def seconds(low: float, high: float = math.inf) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
+            raise ValueError
+        if not low <= float(value) <= high:
+            raise ValueError
+        return float(value)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """The choice in its own spelling, whatever the case of the text."""
+    by_lower_case = {choice.lower(): choice for choice in choices}
+
+    def parse(value: str) -> str:
+        return by_lower_case[value.lower()]
+
+    return parse

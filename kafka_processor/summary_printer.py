@@ -1,0 +1,208 @@
+"""The running counts: per partition, what is in them, when to publish, how they are kept.
+
+They travel as a `Snapshot` in the metadata of each committed offset, so that they move with the
+partition and commit atomically with what they count.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from kafka_processor.config import Settings
+from kafka_processor.pipeline import OutputRecord, Work
+from kafka_processor.records import (
+    Snapshot,
+    SummaryRecord,
+    decode_snapshot,
+    encode,
+)
+from kafka_processor.timestamps import rfc3339
+
+MAX_DEVICE_TYPES: Final = 32
+MAX_LOCALES: Final = 64
+OTHER: Final = "__other__"
+MAX_DELAY: Final = 4.0
+"""Seconds from a change to its publication: one less than promised, for the commit itself."""
+
+_is_label = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII).fullmatch
+
+
+class KeyChangedError(Exception):
+    """A partition's counts were made under another key."""
+
+
+class PartitionCounts:
+    """What was counted of one partition, up to `next_offset`."""
+
+    def __init__(self, next_offset: int) -> None:
+        self.next_offset = next_offset
+        self.counted_since = next_offset
+        self.processed = self.filtered = self.skipped = self.replayed = 0
+        self.errors: dict[str, int] = {}
+        self.device_types: dict[str, int] = {}
+        self.locales: dict[str, int] = {}
+
+    def add(self, work: Work) -> None:
+        self.next_offset = work.next_offset
+        self.replayed += work.replayed
+        for outcome, count in work.outcomes.items():
+            if outcome in ("processed", "filtered", "skipped"):
+                setattr(self, outcome, getattr(self, outcome) + count)
+            else:
+                self.errors[outcome] = self.errors.get(outcome, 0) + count
+        _count_labels(self.device_types, work.device_types, MAX_DEVICE_TYPES)
+        _count_labels(self.locales, work.locales, MAX_LOCALES)
+
+    def snapshot(self, key_id: str) -> str:
+        """At most 4,096 characters, whatever was counted."""
+        return encode(
+            Snapshot(
+                1,
+                self.next_offset,
+                key_id,
+                self.counted_since,
+                self.processed,
+                self.filtered,
+                self.skipped,
+                self.replayed,
+                self.errors,
+                self.device_types,
+                self.locales,
+            )
+        ).decode()
+
+    @classmethod
+    def restored(cls, snapshot: Snapshot) -> "PartitionCounts":
+        counts = cls(snapshot.next_offset)
+        counts.counted_since = snapshot.counted_since_offset
+        counts.processed = snapshot.processed
+        counts.filtered = snapshot.filtered
+        counts.skipped = snapshot.skipped
+        counts.replayed = snapshot.replayed
+        counts.errors = snapshot.errors
+        counts.device_types = snapshot.device_types
+        counts.locales = snapshot.locales
+        return counts
+
+
+def _count_labels(counts: dict[str, int], added: Counter[str], limit: int) -> None:
+    """Adds counts by label; `__other__` takes what is no label, or new beyond the limit.
+
+    `__other__` itself is not among the limited ones.
+    """
+    for label, count in added.items():
+        listed = label in counts or (_is_label(label) and len(counts) - (OTHER in counts) < limit)
+        name = label if listed else OTHER
+        counts[name] = counts.get(name, 0) + count
+
+
+class SummaryPrinter:
+    """The counts of the partitions that this process has, and when they are due in the topic."""
+
+    def __init__(self, settings: Settings, key_id: str) -> None:
+        self._settings = settings
+        self._key_id = key_id
+        self._counts: dict[int, PartitionCounts] = {}
+        self._changed: set[int] = set()
+        self._since_publication = 0
+        self._first_change: float | None = None
+
+    def restore(
+        self,
+        partition: int,
+        committed: int | None,
+        metadata: str | None,
+        start: int,
+        now: float,
+    ) -> str | None:
+        """Takes up a partition at `start`, with the counts stored with its committed offset.
+
+        What is restored counts as changed: it may have been committed and never published.
+        Returns None where counting goes on or has never begun, else why it starts anew. Raises
+        KeyChangedError if the counts were made under another key.
+        """
+        self._counts[partition] = PartitionCounts(start)
+        if committed is None:
+            return None
+        try:
+            snapshot = decode_snapshot(metadata or "")
+        except msgspec.MsgspecError:
+            return "there are no counts with the committed offset"
+        if snapshot.next_offset != committed:
+            return f"the counts with the committed offset {committed} are others'"
+        if snapshot.key_id != self._key_id and not self._settings.allow_key_change:
+            raise KeyChangedError(
+                f"DEVICE_ID_KEY: partition {partition} of {self._settings.input_topic} was counted "
+                f"under key {snapshot.key_id}, this process has key {self._key_id}; "
+                "give it the same key, or set ALLOW_KEY_CHANGE=true"
+            )
+        self._counts[partition] = PartitionCounts.restored(snapshot)
+        self._counts[partition].next_offset = start
+        self._mark_changed(partition, now)
+        return None
+
+    def forget(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            self._counts.pop(partition, None)
+            self._changed.discard(partition)
+
+    def add(self, partition: int, work: Work, now: float) -> None:
+        """Counts messages; `now` in seconds of a monotonic clock."""
+        self._counts[partition].add(work)
+        self._since_publication += len(work.lines)
+        self._mark_changed(partition, now)
+
+    def _mark_changed(self, partition: int, now: float) -> None:
+        self._changed.add(partition)
+        if self._first_change is None:
+            self._first_change = now
+
+    def is_due(self, now: float) -> bool:
+        """Whether there are changes that the topic should have by now."""
+        if not self._changed:
+            return False
+        many = self._since_publication >= self._settings.summary_publish_interval
+        late = self._first_change is not None and now - self._first_change >= MAX_DELAY
+        return many or late
+
+    def unpublished(self, partitions: Iterable[int]) -> list[int]:
+        return sorted(self._changed.intersection(partitions))
+
+    def publish(self, partitions: Iterable[int], now: int) -> Iterator[OutputRecord]:
+        """A record for each of the partitions that has changed; `now` in milliseconds."""
+        for partition in self.unpublished(partitions):
+            self._changed.discard(partition)
+            key = f"{self._settings.consumer_group}/{self._settings.input_topic}-{partition}"
+            yield self._settings.summary_topic, key.encode(), encode(self._record(partition, now))
+        if not self._changed:
+            self._since_publication = 0
+            self._first_change = None
+
+    def snapshot(self, partition: int) -> tuple[int, str]:
+        """The offset to commit for a partition, and the counts to commit with it."""
+        counts = self._counts[partition]
+        return counts.next_offset, counts.snapshot(self._key_id)
+
+    def _record(self, partition: int, now: int) -> SummaryRecord:
+        counts = self._counts[partition]
+        errors = sum(counts.errors.values())
+        return SummaryRecord(
+            self._settings.consumer_group,
+            self._settings.input_topic,
+            partition,
+            counts.next_offset,
+            counts.counted_since,
+            counts.processed + counts.filtered + counts.skipped + errors,
+            counts.processed,
+            counts.filtered,
+            counts.skipped,
+            errors,
+            counts.replayed,
+            counts.errors,
+            counts.device_types,
+            counts.locales,
+            rfc3339(now) or "",
+        )

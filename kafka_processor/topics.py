@@ -1,0 +1,88 @@
+"""The topics at start: waits for the input, creates what may be created."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.client_config import connection_config
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer
+from kafka_processor.kafka_errors import describe, error_of
+
+TIMEOUT: Final = 10.0
+LOOK_AGAIN: Final = 2.0
+
+
+class TopicMissing(Exception):
+    """A topic that is needed is not there; the message names it and what to do."""
+
+
+def prepare_topics(
+    settings: Settings,
+    consumer: InputConsumer,
+    log: FilteringBoundLogger,
+    wait: Callable[[float], bool],
+) -> None:
+    """Returns when all topics are there, or when `wait` says that the process is to stop.
+
+    Raises TopicMissing, and KafkaException where the broker refuses to create.
+    """
+    admin = AdminClient(connection_config(settings))
+    if settings.create_topics == "all":
+        _create(admin, settings, [settings.input_topic], settings.input_partitions, log)
+    has_said_so = False
+    while not (partitions := consumer.input_partitions(TIMEOUT)):
+        if not has_said_so:
+            log.warning("waiting for the input topic to be created", topic=settings.input_topic)
+            has_said_so = True
+        if wait(LOOK_AGAIN):
+            return
+    missing = missing_topics(admin, settings.output_topics)
+    if missing and settings.create_topics == "none":
+        raise TopicMissing(
+            f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
+        )
+    _create(admin, settings, missing, partitions, log)
+
+
+def missing_topics(admin: AdminClient, topics: Iterable[str]) -> list[str]:
+    """Asks for all topics, since asking for one by name may create it."""
+    existing = admin.list_topics(timeout=TIMEOUT).topics
+    return [topic for topic in topics if topic not in existing]
+
+
+def _create(
+    admin: AdminClient,
+    settings: Settings,
+    topics: list[str],
+    partitions: int,
+    log: FilteringBoundLogger,
+) -> None:
+    new = [
+        NewTopic(
+            topic,
+            num_partitions=partitions,
+            replication_factor=settings.topic_replication or -1,
+            config={"cleanup.policy": "compact"} if topic == settings.summary_topic else {},
+        )
+        for topic in topics
+        if topic in missing_topics(admin, topics)
+    ]
+    if not new:
+        return
+    for topic, result in admin.create_topics(new, operation_timeout=TIMEOUT).items():
+        try:
+            result.result()
+            log.info("topic created", topic=topic, partitions=partitions)
+        except KafkaException as exception:
+            error = error_of(exception)
+            if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TopicMissing(f"topic {topic} cannot be created: {describe(error)}") from None
+    deadline = time.monotonic() + TIMEOUT
+    while missing_topics(admin, topics) and time.monotonic() < deadline:
+        time.sleep(0.05)
