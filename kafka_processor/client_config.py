@@ -37,7 +37,6 @@ def consumer_config(settings: Settings) -> ClientConfig:
         # The client's default of 1000 lets a full queue drain and stand still: 13 times slower.
         "fetch.queue.backoff.ms": 2,
         "queued.max.messages.kbytes": 64 * 1024,
-        "max.partition.fetch.bytes": 8 * 1024 * 1024,
         "fetch.max.bytes": 16 * 1024 * 1024,
         # A topic made while the process waits, and new partitions, are noticed within 10 s.
         "topic.metadata.refresh.interval.ms": 5000,
@@ -49,7 +48,7 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "group.id": settings.consumer_group,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": session,
-        "heartbeat.interval.ms": max(min(session // 4, 3000), 100),
+        "heartbeat.interval.ms": max(min(session // 4, 1000), 100),
         "max.poll.interval.ms": max(_milliseconds(MAX_POLL_INTERVAL), session),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import consumer_config
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of, is_fenced, is_refused_login
+from kafka_processor.kafka_errors import describe, error_of, is_end_of_consumer, is_refused_login
 
 LOOKUP_TIMEOUT: Final = 1.0
 """Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
@@ -129,7 +129,7 @@ class InputConsumer:
         by_partition: dict[int, list[Message]] = {}
         for message in messages:
             if error := message.error():
-                self._handle_error(error, message.partition())
+                self.handle_error(error, message.partition())
                 continue
             partition = message.partition()
             run = by_partition.get(partition)  # type: ignore[arg-type]
@@ -190,9 +190,7 @@ class InputConsumer:
 
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
-        self._unassign(self._client, self._owned)
-        self._waiting |= self._owned
-        self._owned.clear()
+        self._wait_again(self._owned)
 
     def group_metadata(self) -> Any:
         """Member and generation, by which the broker knows a commit of a former member."""
@@ -210,23 +208,31 @@ class InputConsumer:
 
     def _give_up(self, client: Consumer, partitions: Iterable[TopicPartition]) -> None:
         numbers = {p.partition for p in partitions}
+        # Also with nothing to unassign: the client would do it itself, with those that wait too,
+        # which are not assigned, and fail.
         self._unassign(client, numbers & self._owned)
         self._owned -= numbers
         self._waiting -= numbers
         self._out_of_range -= numbers
 
-    def _unassign(self, client: Consumer, partitions: Collection[int]) -> None:
+    def _wait_again(self, partitions: Collection[int]) -> None:
         if partitions:
-            client.incremental_unassign([TopicPartition(self._topic, p) for p in partitions])
+            self._unassign(self._client, partitions)
+            self._waiting.update(partitions)
+            self._owned.difference_update(set(partitions))
 
-    def _handle_error(self, error: KafkaError, partition: int | None) -> None:
-        if error.fatal() or is_fenced(error) or error.code() in _ENDS_MEMBERSHIP:
-            raise ConsumerEnded(f"the consumer cannot go on: {describe(error)}")
+    def _unassign(self, client: Consumer, partitions: Collection[int]) -> None:
+        client.incremental_unassign([TopicPartition(self._topic, p) for p in partitions])
+
+    def handle_error(self, error: KafkaError, partition: int | None = None) -> None:
+        """Goes on if it can, else raises ConsumerEnded."""
+        if is_end_of_consumer(error):
+            instance = self._settings.instance_id
+            hint = f"; is there another process with INSTANCE_ID={instance}?" if instance else ""
+            raise ConsumerEnded(f"the consumer cannot go on: {describe(error)}{hint}")
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             if partition in self._owned:
-                self._unassign(self._client, {partition})
-                self._owned.discard(partition)
-                self._waiting.add(partition)
+                self._wait_again({partition})
                 self._out_of_range.add(partition)
         elif error.code() != KafkaError._PARTITION_EOF:
             self._log_at_times("cannot read the input now, will try again", error)
@@ -243,16 +249,6 @@ class InputConsumer:
         if now - self._last_logged.get(error.code(), -30.0) >= 30.0:
             self._last_logged[error.code()] = now
             self._log.warning(event, error=describe(error))
-
-
-_ENDS_MEMBERSHIP: Final = frozenset(
-    {
-        KafkaError.INVALID_SESSION_TIMEOUT,
-        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
-        KafkaError.GROUP_MAX_SIZE_REACHED,
-        KafkaError.INVALID_GROUP_ID,
-    }
-)
 
 
 def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:

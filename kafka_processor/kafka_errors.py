@@ -17,12 +17,21 @@ _RECORD_IS_TO_BLAME: Final = frozenset(
         KafkaError.INVALID_TIMESTAMP,
     }
 )
-_FENCED: Final = frozenset(
+_PRODUCER_FENCED: Final = frozenset(
     {
         KafkaError._FENCED,
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+_ENDS_CONSUMER: Final = frozenset(
+    {
+        KafkaError._FATAL,
         KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.INVALID_SESSION_TIMEOUT,
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+        KafkaError.GROUP_MAX_SIZE_REACHED,
+        KafkaError.INVALID_GROUP_ID,
     }
 )
 _REFUSED_LOGIN: Final = frozenset(
@@ -57,9 +66,14 @@ def blames_record(error: KafkaError) -> bool:
     return error.code() in _RECORD_IS_TO_BLAME
 
 
-def is_fenced(error: KafkaError) -> bool:
-    """A newer owner of the transactional id or of the group instance id has taken over."""
-    return error.code() in _FENCED
+def is_producer_fenced(error: KafkaError) -> bool:
+    """Our transactional id has a newer owner, or the broker ended our transaction meanwhile."""
+    return error.code() in _PRODUCER_FENCED
+
+
+def is_end_of_consumer(error: KafkaError) -> bool:
+    """The group will not have this member again."""
+    return error.code() in _ENDS_CONSUMER
 
 
 def is_refused_login(error: KafkaError) -> bool:

@@ -24,10 +24,10 @@ from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.kafka_errors import describe, error_of
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
-from kafka_processor.preflight import check
+from kafka_processor.preflight import CheckFailed, check
 from kafka_processor.processor import Processor
 from kafka_processor.producer import create_producer
-from kafka_processor.project_key import find_key
+from kafka_processor.project_key import find_key, find_or_make_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicMissing, prepare_topics
 from kafka_processor.transformer import key_id
@@ -45,14 +45,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _read_arguments(arguments)
     try:
         settings = load_settings(environment_and_dotenv(os.environ))
-        if options.check:
-            return check(settings)
         log = create_log(settings)
-        return _run(settings, find_key(settings, log), log)
+        if options.check:
+            return _check(settings, log)
+        return _run(settings, find_or_make_key(settings, log), log)
     except SettingsError as error:
         for line in error.lines:
             print(line, file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_SETTINGS
+
+
+def _check(settings: Settings, log: FilteringBoundLogger) -> int:
+    key = find_key(settings)
+    name = key_id(key) if key else "(to be made at the first start)"
+    print("settings: allowed")  # noqa: T201
+    try:
+        for line in check(settings, name, ClientLog(log)):
+            print(line, flush=True)  # noqa: T201
+    except KeyChangedError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_WRONG_SETTINGS
+    except CheckFailed as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+    return EXIT_OK
 
 
 def _run(settings: Settings, key: bytes, log: FilteringBoundLogger) -> int:

@@ -1,7 +1,131 @@
-"""`--check`: would a start succeed? Looks, changes nothing, disturbs no running instance."""
+"""`--check`: would a start succeed? Looks, changes nothing, disturbs no running instance.
 
+It joins no group and uses no transactional id, so the right to use that id is not checked.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]
+
+from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.config import Settings
+from kafka_processor.kafka_errors import describe, error_of, is_refused_login
+from kafka_processor.summary_printer import SummaryPrinter
+
+TIMEOUT: Final = 10.0
 
 
-def check(settings: Settings) -> int:
-    return 0
+class CheckFailed(Exception):
+    """A start would fail with exit code 1; the message says why and what to do."""
+
+
+def check(settings: Settings, key_id: str, client_log: Any) -> Iterator[str]:
+    """Yields a line for each thing found in order.
+
+    Raises CheckFailed for the first that is not, KeyChangedError if it is the key.
+    """
+    refused: list[KafkaError] = []
+
+    def on_error(error: KafkaError) -> None:
+        if is_refused_login(error):
+            refused.append(error)
+
+    admin = AdminClient(connection_config(settings) | {"error_cb": on_error, "logger": client_log})
+    try:
+        existing = admin.list_topics(timeout=TIMEOUT).topics
+    except KafkaException as exception:
+        admin.poll(0)
+        reason = describe(refused[0] if refused else error_of(exception))
+        what = "refuses us" if refused else "does not answer"
+        raise CheckFailed(
+            f"KAFKA_BOOTSTRAP_SERVERS: {settings.kafka_bootstrap_servers} {what}: {reason}"
+        ) from None
+    yield f"connection: {settings.kafka_bootstrap_servers} answers"
+
+    try:
+        yield from _check_topics(settings, admin, set(existing))
+        yield from _check_group(settings, admin)
+        if settings.input_topic in existing:
+            partitions = len(existing[settings.input_topic].partitions)
+            yield from _check_counts(settings, key_id, partitions, client_log)
+    except KafkaException as exception:
+        raise CheckFailed(describe(error_of(exception))) from None
+
+
+def _check_topics(settings: Settings, admin: AdminClient, existing: set[str]) -> Iterator[str]:
+    if settings.input_topic not in existing and settings.create_topics != "all":
+        raise CheckFailed(
+            f"INPUT_TOPIC: {settings.input_topic} is not there; create it, or set CREATE_TOPICS=all"
+        )
+    missing = [t for t in (settings.input_topic, *settings.output_topics) if t not in existing]
+    if missing and settings.create_topics == "none":
+        raise CheckFailed(
+            f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
+        )
+    needed = {settings.input_topic: AclOperation.READ}
+    needed |= dict.fromkeys(settings.output_topics, AclOperation.WRITE)
+    there = [topic for topic in needed if topic in existing]
+    if there:
+        descriptions = admin.describe_topics(
+            TopicCollection(there), include_authorized_operations=True, request_timeout=TIMEOUT
+        )
+        for topic, future in descriptions.items():
+            allowed = future.result().authorized_operations
+            _demand(needed[topic], allowed, f"topic {topic}")
+            yield f"topic {topic}: there, {needed[topic].name.lower()} allowed"
+    if missing:
+        cluster = admin.describe_cluster(
+            include_authorized_operations=True, request_timeout=TIMEOUT
+        ).result()
+        _demand(AclOperation.CREATE, cluster.authorized_operations, "the cluster")
+        yield f"topics to be created at start: {', '.join(missing)}"
+
+
+def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:
+    [future] = admin.describe_consumer_groups(
+        [settings.consumer_group], include_authorized_operations=True, request_timeout=TIMEOUT
+    ).values()
+    try:
+        allowed = future.result().authorized_operations
+    except KafkaException as exception:
+        if error_of(exception).code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+        yield f"group {settings.consumer_group}: not there yet"
+        return
+    _demand(AclOperation.READ, allowed, f"group {settings.consumer_group}")
+    yield f"group {settings.consumer_group}: read allowed"
+
+
+def _check_counts(
+    settings: Settings, key_id: str, partitions: int, client_log: Any
+) -> Iterator[str]:
+    """Whether the counts that are stored were made under our key."""
+    config = reader_config(settings) | {
+        "group.id": settings.consumer_group,
+        "logger": client_log,
+    }
+    consumer = Consumer(config)
+    summary = SummaryPrinter(settings, key_id)
+    try:
+        wanted = [TopicPartition(settings.input_topic, number) for number in range(partitions)]
+        for found in consumer.committed(wanted, timeout=TIMEOUT):
+            if found.error:
+                raise KafkaException(found.error)
+            if found.offset >= 0:
+                summary.restore(found.partition, found.offset, found.metadata, found.offset, 0.0)
+    finally:
+        consumer.close()
+    yield f"key: {key_id} fits the counts of {partitions} partitions"
+
+
+def _demand(operation: AclOperation, allowed: list[AclOperation] | None, where: str) -> None:
+    if operation not in (allowed or []):
+        raise CheckFailed(f"no permission: {operation.name} on {where}; ask for an ACL")

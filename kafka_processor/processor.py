@@ -18,8 +18,9 @@ from kafka_processor.kafka_errors import (
     blames_record,
     describe,
     error_of,
-    is_fenced,
+    is_end_of_consumer,
     is_no_permission,
+    is_producer_fenced,
 )
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline, Work
@@ -72,6 +73,7 @@ class Processor:
         self._failure_in_rebalance: BatchFailed | None = None
         self._failures = 0
         self._retry_at = 0.0
+        self._should_stop: Callable[[], bool] = lambda: False
 
     @property
     def is_ready(self) -> bool:
@@ -102,6 +104,7 @@ class Processor:
 
     def run(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
+        self._should_stop = should_stop
         while not should_stop():
             on_turn()
             try:
@@ -122,6 +125,7 @@ class Processor:
                 self._publish_summary(self._consumer.owned, deadline - time.monotonic())
         except BatchFailed as failure:
             self._log.warning("gave up the batch in hand", reason=str(failure))
+            self._failure = failure
         self._report_skipped(at_once=True)
         self._producer.close()
         self._consumer.close()
@@ -129,7 +133,7 @@ class Processor:
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
             if self._failure is None:
-                self._finish_commit()
+                self._await_commit()
                 self._publish_summary(partitions)
         except BatchFailed as failure:
             self._failure_in_rebalance = failure
@@ -148,15 +152,17 @@ class Processor:
             for placement in self._consumer.place_waiting():
                 self._take_up(placement)
         self._collect()
-        if self._failure or (self._producer.is_committing and self._has_room()):
+        if self._failure:
+            return
+        if self._producer.is_committing and (self._room() or not self._producer.wait(IDLE_WAIT)):
             return
         self._finish_commit()
         summary_is_due = self._summary.is_due(time.monotonic())
         if self._batch or self._new_positions or summary_is_due:
             self._publish_batch()
 
-    def _has_room(self) -> bool:
-        return sum(len(work.lines) for work in self._batch.values()) < self._limit
+    def _room(self) -> int:
+        return max(self._limit - sum(len(work.lines) for work in self._batch.values()), 0)
 
     def _take_up(self, placement: Placement) -> None:
         partition = placement.partition
@@ -181,7 +187,9 @@ class Processor:
 
     def _collect(self) -> None:
         """Takes what there is to read, and works on it."""
-        room = self._limit - sum(len(work.lines) for work in self._batch.values())
+        room = self._room()
+        if not room:
+            return
         wait = COMMITTING_WAIT if self._producer.is_committing else IDLE_WAIT
         if self._batch:
             wait = min(wait, COMMITTING_WAIT)
@@ -226,7 +234,10 @@ class Processor:
         if self._summary.unpublished(partitions):
             self._producer.begin()
             self._commit(self._produce_summary(partitions, time.time_ns() // 1_000_000))
-            self._finish_commit(timeout)
+            if timeout is None:
+                self._await_commit()
+            else:
+                self._finish_commit(timeout)
 
     def _produce_summary(self, partitions: Collection[int], now: int) -> Set[int]:
         published = set(self._summary.unpublished(partitions))
@@ -242,7 +253,12 @@ class Processor:
             )
         self._producer.commit(offsets)
 
-    def _finish_commit(self, timeout: float | None = None) -> None:
+    def _await_commit(self) -> None:
+        while self._producer.is_committing and not self._should_stop():
+            self._producer.wait(IDLE_WAIT)
+        self._finish_commit()
+
+    def _finish_commit(self, timeout: float = 0.0) -> None:
         self._producer.finish(timeout)
         if self._committing:
             committed, self._committing = self._committing, {}
@@ -262,16 +278,20 @@ class Processor:
 
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
+        if failure.error and is_end_of_consumer(failure.error):
+            self._consumer.handle_error(failure.error)
         self._log.warning("batch given up, will try again", reason=str(failure))
         if not self._narrow_down(failure):
             self._pause()
-        if failure.error and is_fenced(failure.error) and self._settings.instance_id:
+        if failure.error and is_producer_fenced(failure.error) and self._settings.instance_id:
             # Frozen for too long, or replaced? The group tells, with the next heartbeats.
             self._retry_at = time.monotonic() + self._settings.session_timeout / 2
         self._failure = failure
         self._batch.clear()
         self._committing.clear()
         self._new_positions.clear()
+        # The counts hold what is given up: committed with a later batch, they would lose it.
+        self._summary.forget_all()
         self._consumer.rewind()
 
     def _recover(self) -> None:

@@ -10,20 +10,22 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from kafka_processor.background_commit import BackgroundCommit
 from kafka_processor.client_config import producer_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import describe, error_of, is_purged
 from kafka_processor.pipeline import OutputRecord
 
-START_TIMEOUT: Final = 10.0
-"""Seconds for one try to take over the transactional id; the caller tries again."""
-ABORT_TIMEOUT: Final = 5.0
+START_TIMEOUT: Final = 1.0
+"""Seconds for one try to take over the transactional id; the next try goes on with it."""
+ABORT_TIMEOUT: Final = 2.0
 GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is given up: the call that sends the
 offsets is known to hang when a coordinator dies (librdkafka issues 5456 and 5511)."""
@@ -39,58 +41,65 @@ class BatchFailed(Exception):
         """Whose record failed, where that is known."""
 
 
-class _BackgroundCommit(threading.Thread):
-    """The steps of one commit, on a thread of their own so that one that hangs can be given up."""
-
-    def __init__(self, steps: Sequence[Callable[[], None]]) -> None:
-        super().__init__(name="commit", daemon=True)
-        self._steps = steps
-        self._lock = threading.Lock()
-        self._given_up = False
-        self.finished = threading.Event()
-        self.exception: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            for step in self._steps:
-                with self._lock:
-                    if self._given_up:
-                        return
-                step()
-        except Exception as exception:
-            self.exception = exception
-        finally:
-            self.finished.set()
-
-    def give_up(self) -> None:
-        """No further step begins. The one that hangs is harmless: a new producer fences it."""
-        with self._lock:
-            self._given_up = True
-
-
 class OutputProducer(ABC):
     """One producer for all outputs. Not thread-safe, but for the commit it runs itself."""
 
     def __init__(self, settings: Settings, consumer: InputConsumer, logger: Any) -> None:
         self._config = producer_config(settings)
-        self._config["on_delivery"] = self._on_failed_delivery
         self._config["logger"] = logger
         self._commit_timeout = settings.transaction_timeout
         self._consumer = consumer
-        self._failure: tuple[KafkaError, str] | None = None
-        self._background: _BackgroundCommit | None = None
+        self._client: Producer | None = None
+        self._is_ready = False
+        self._failures: list[tuple[KafkaError, str]] = []
+        """Records of this client that could not be delivered: why, and their topic."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._failures.clear()
+        self._background: BackgroundCommit | None = None
         self._is_open = False
 
     def start(self) -> None:
-        """Makes the client ready to publish. Raises KafkaException; may be called again."""
-        self._failure = None
-        self._background = None
-        self._is_open = False
-        self._client = Producer(self._config)
+        """Makes the client ready to publish. Raises KafkaException while it is not: call again."""
+        if self._client is None:
+            self._failures = []
+            note = partial(_note_failed_delivery, self._failures)
+            self._client = Producer(self._config | {"on_delivery": note})
+            self._reset()
+        try:
+            self._take_over(self._client)
+        except KafkaException as exception:
+            if not error_of(exception).retriable():
+                self._drop_client()
+            raise
+        self._is_ready = True
+
+    def recover(self) -> None:
+        """Ends whatever is open, with a new client where need be.
+
+        Raises KafkaException while that is not possible yet: call again.
+        """
+        if self._is_ready:
+            if self._client and self._abort(self._client):
+                self._reset()
+                return
+            self._drop_client()
+        self.start()
 
     @property
     def is_committing(self) -> bool:
-        return self._background is not None and not self._background.finished.is_set()
+        """Whether there is reason to wait for the commit: it has not ended, nor is it overdue."""
+        commit = self._background
+        if commit is None or commit.finished.is_set():
+            return False
+        return time.monotonic() < commit.deadline
+
+    def wait(self, timeout: float) -> bool:
+        """Waits for the end of the commit, at most `timeout` seconds; True if it is there."""
+        if self._background:
+            self._background.finished.wait(timeout)
+        return not self.is_committing
 
     def begin(self) -> None:
         """Opens the batch. Raises BatchFailed."""
@@ -98,24 +107,26 @@ class OutputProducer(ABC):
 
     def produce(self, records: Iterable[OutputRecord]) -> None:
         """Publishes records; waits while the client's queue is full. Raises BatchFailed."""
-        produce = self._client.produce
+        client = self._ready_client()
+        produce = client.produce
         for topic, key, value in records:
             try:
                 produce(topic, value, key)
             except BufferError:
-                self._produce_patiently(topic, key, value)
+                self._produce_patiently(client, topic, key, value)
             except KafkaException as exception:
-                self._client.poll(0)
-                error, failed_topic = self._failure or (error_of(exception), topic)
-                raise _batch_failed(error, failed_topic) from None
+                client.poll(0)
+                self._raise_failed_delivery()
+                raise _batch_failed(error_of(exception), topic) from None
 
-    def _produce_patiently(self, topic: str, key: bytes | None, value: bytes) -> None:
+    def _produce_patiently(
+        self, client: Producer, topic: str, key: bytes | None, value: bytes
+    ) -> None:
         while True:
-            self._client.poll(0.01)
-            if self._failure:
-                raise _batch_failed(*self._failure)
+            client.poll(0.01)
+            self._raise_failed_delivery()
             try:
-                self._client.produce(topic, value, key)
+                client.produce(topic, value, key)
             except BufferError:
                 continue
             except KafkaException as exception:
@@ -125,53 +136,60 @@ class OutputProducer(ABC):
     def commit(self, offsets: list[TopicPartition]) -> None:
         """Begins to commit what was published, and the offsets (not empty) with it."""
         self._is_open = False
-        self._background = _BackgroundCommit(self._commit_steps(offsets))
+        timeout = self._commit_timeout + GRACE
+        self._background = BackgroundCommit(self._commit_steps(offsets), timeout)
         self._background.start()
 
-    def finish(self, timeout: float | None = None) -> None:
+    def finish(self, timeout: float) -> None:
         """Waits for the commit under way, if any. Raises BatchFailed if it did not succeed.
 
         A commit whose end is not known has not succeeded: `recover` finds out.
         """
         if self._background is None:
             return
-        limit = self._commit_timeout + GRACE
-        if not self._background.finished.wait(limit if timeout is None else min(timeout, limit)):
+        if not self._background.finished.wait(timeout):
             raise BatchFailed("the commit was not answered in time")
         exception = self._background.exception
         if isinstance(exception, KafkaException):
-            error, topic = self._failure or (error_of(exception), "")
-            raise _batch_failed(error, topic)
+            self._raise_failed_delivery()
+            raise _batch_failed(error_of(exception), "")
         if exception:
             raise exception
         self._background = None
 
     def close(self) -> None:
         """Throws away what is not delivered; nothing of it is committed. Does not wait."""
-        self._client.purge()
+        if self._client:
+            self._client.purge()
+
+    def _ready_client(self) -> Producer:
+        if self._client is None or not self._is_ready:
+            raise BatchFailed("the producer is not ready")
+        return self._client
 
     @abstractmethod
-    def recover(self) -> None:
-        """Ends whatever is open, with a new client where need be.
+    def _take_over(self, client: Producer) -> None:
+        """Makes a new client ready; goes on where a call before has failed."""
 
-        Raises KafkaException while that is not possible yet: call again.
-        """
+    @abstractmethod
+    def _abort(self, client: Producer) -> bool:
+        """Ends what is open, and says whether the client can go on."""
 
     @abstractmethod
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]: ...
 
-    def _on_failed_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error and not is_purged(error) and self._failure is None:
-            self._failure = (error, message.topic() or "")
+    def _raise_failed_delivery(self) -> None:
+        if self._failures:
+            raise _batch_failed(*self._failures[0])
 
-    def _replace_client(self) -> None:
-        """A new client. The old one ends on a thread of its own: it may be in a call that hangs."""
+    def _drop_client(self) -> None:
+        """The client ends on a thread of its own: it may be in a call that hangs."""
         if self._background:
             self._background.give_up()
         old = [self._client]
+        self._client = None
+        self._is_ready = False
         threading.Thread(target=old.clear, daemon=True).start()
-        del self._client
-        self.start()
 
 
 class ExactlyOnceProducer(OutputProducer):
@@ -185,31 +203,26 @@ class ExactlyOnceProducer(OutputProducer):
         self._config["transactional.id"] = f"{settings.consumer_group}-{instance}"
         self._config["transaction.timeout.ms"] = round(settings.transaction_timeout * 1000)
 
-    def start(self) -> None:
-        super().start()
-        self._client.init_transactions(START_TIMEOUT)
-
     def begin(self) -> None:
         try:
-            self._client.begin_transaction()
+            self._ready_client().begin_transaction()
         except KafkaException as exception:
             raise _batch_failed(error_of(exception), "") from None
         super().begin()
 
-    def recover(self) -> None:
-        if self._can_abort():
-            try:
-                self._client.abort_transaction(ABORT_TIMEOUT)
-            except KafkaException:
-                pass
-            else:
-                self._background = None
-                self._failure = None
-                self._is_open = False
-                return
-        self._replace_client()
+    def _take_over(self, client: Producer) -> None:
+        client.init_transactions(START_TIMEOUT)
 
-    def _can_abort(self) -> bool:
+    def _abort(self, client: Producer) -> bool:
+        if not self._is_abortable() or len(client):
+            return False  # records thrown away on their way would leave a gap in the sequence
+        try:
+            client.abort_transaction(ABORT_TIMEOUT)
+        except KafkaException:
+            return False
+        return True
+
+    def _is_abortable(self) -> bool:
         if self._background is None:
             return self._is_open
         exception = self._background.exception
@@ -219,7 +232,7 @@ class ExactlyOnceProducer(OutputProducer):
         # Of the caller's thread, the one that polls: a later generation would not be checked.
         group = self._consumer.group_metadata()
         deadline = time.monotonic() + self._commit_timeout
-        client = self._client
+        client = self._ready_client()
         return (
             lambda: _repeat(
                 lambda left: client.send_offsets_to_transaction(offsets, group, left), deadline
@@ -231,16 +244,19 @@ class ExactlyOnceProducer(OutputProducer):
 class AtLeastOnceProducer(OutputProducer):
     """Offsets and counts are committed once every record of the batch is acknowledged."""
 
-    def recover(self) -> None:
-        self._replace_client()
+    def _take_over(self, client: Producer) -> None:
+        """There is nothing to take over."""
+
+    def _abort(self, _client: Producer) -> bool:
+        return False
 
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
-        client = self._client
+        client = self._ready_client()
 
         def flush() -> None:
             undelivered = client.flush(self._commit_timeout)
-            if self._failure:
-                raise KafkaException(self._failure[0])
+            if self._failures:
+                raise KafkaException(self._failures[0][0])
             if undelivered:
                 raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
 
@@ -251,6 +267,13 @@ def create_producer(settings: Settings, consumer: InputConsumer, logger: Any) ->
     exactly_once = settings.delivery == "exactly-once"
     kind = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
     return kind(settings, consumer, logger)
+
+
+def _note_failed_delivery(
+    failures: list[tuple[KafkaError, str]], error: KafkaError | None, message: Message
+) -> None:
+    if error and not is_purged(error):
+        failures.append((error, message.topic() or ""))
 
 
 def _repeat(call: Callable[[float], Any], deadline: float) -> None:

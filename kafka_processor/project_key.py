@@ -8,25 +8,36 @@ from kafka_processor.device_key import PROJECT_KEY_FILE, create_key_file, read_k
 PROJECT_KEY_PATH = PROJECT_FOLDER / PROJECT_KEY_FILE
 
 
-def find_key(settings: Settings, log: FilteringBoundLogger) -> bytes:
-    """The key of the pseudonyms; makes the project's own at the first start.
+def find_key(settings: Settings) -> bytes | None:
+    """The key of the pseudonyms; None if the project's own is to be made at the first start.
 
-    Raises SettingsError if there is none, or the file holds none.
+    Raises SettingsError if there can be none, or the project's file holds none.
     """
     if settings.key:
         return settings.key
     if not IS_SOURCE_CHECKOUT:
         raise SettingsError(["DEVICE_ID_KEY: not set; set it or DEVICE_ID_KEY_FILE"])
+    if not PROJECT_KEY_PATH.exists():
+        return None
     try:
-        if not PROJECT_KEY_PATH.exists() and create_key_file(PROJECT_KEY_PATH):
+        return read_key_file(str(PROJECT_KEY_PATH))
+    except ValueError as error:
+        raise SettingsError([f"DEVICE_ID_KEY: not set, and {PROJECT_KEY_PATH}: {error}"]) from None
+
+
+def find_or_make_key(settings: Settings, log: FilteringBoundLogger) -> bytes:
+    """The same, and makes the project's own where it is needed. Raises SettingsError."""
+    key = find_key(settings)
+    if key:
+        return key
+    try:
+        if create_key_file(PROJECT_KEY_PATH):
             log.warning(
                 "made a new key for the device pseudonyms; other machines need the same",
                 file=str(PROJECT_KEY_PATH),
             )
-        return read_key_file(str(PROJECT_KEY_PATH))
-    except ValueError as error:
-        raise SettingsError([f"DEVICE_ID_KEY_FILE: {PROJECT_KEY_PATH}: {error}"]) from None
     except OSError as error:
         raise SettingsError(
             [f"DEVICE_ID_KEY: not set, and {PROJECT_KEY_PATH} cannot be made ({error.strerror})"]
         ) from None
+    return find_or_make_key(settings, log)

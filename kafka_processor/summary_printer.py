@@ -144,6 +144,9 @@ class SummaryPrinter:
         self._mark_changed(partition, now)
         return None
 
+    def forget_all(self) -> None:
+        self.forget(list(self._counts))
+
     def forget(self, partitions: Iterable[int]) -> None:
         for partition in partitions:
             self._counts.pop(partition, None)

@@ -1,0 +1,41 @@
+# `make demo` and `make test` do everything, set-up included. Needs Python 3.10 or newer and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check kafka bench clean
+
+help:
+	@echo "make demo [SECONDS=20]  see it work on a real local Kafka"
+	@echo "make test               lint, types and all tests"
+	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
+	@echo "make bench              measure throughput and latency on this machine"
+	@echo "make clean              remove .venv and caches"
+
+demo: $(VENV)/demo-installed
+	@$(BIN)/python -m dev.demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+
+kafka: $(VENV)/demo-installed
+	@$(BIN)/python -m dev.local_kafka --port 29092
+
+bench: $(VENV)/test-installed
+	@$(BIN)/python -m bench.run
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/%-installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=...") if sys.version_info < (3, 10) else 0'
+	@echo "Setting up $(VENV) for $*, once (a minute or so) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
