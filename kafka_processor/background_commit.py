@@ -29,6 +29,10 @@ class BackgroundCommit(threading.Thread):
         finally:
             self.finished.set()
 
+    @property
+    def is_overdue(self) -> bool:
+        return time.monotonic() >= self.deadline
+
     def give_up(self) -> None:
         """No further step begins. The one that hangs is harmless: a new producer fences it."""
         with self._lock:

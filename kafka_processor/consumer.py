@@ -23,7 +23,13 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import consumer_config
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of, is_end_of_consumer, is_refused_login
+from kafka_processor.kafka_errors import (
+    describe,
+    error_of,
+    is_end_of_consumer,
+    is_no_permission,
+    is_refused_login,
+)
 
 LOOKUP_TIMEOUT: Final = 1.0
 """Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
@@ -69,7 +75,8 @@ class InputConsumer:
         self._topic = settings.input_topic
         self._log = log
         self._client = Consumer(
-            consumer_config(settings) | {"error_cb": self._on_error, "logger": client_log}
+            consumer_config(settings)
+            | {"error_cb": self._on_error, "on_commit": self._on_commit, "logger": client_log}
         )
         self.has_joined = False
         self.refused_login: str | None = None
@@ -78,6 +85,11 @@ class InputConsumer:
         self._out_of_range: set[int] = set()
         self._last_logged: dict[int, float] = {}
         self._next_lookup = 0.0
+        self._awaited: set[tuple[int, int]] | None = None
+        self._answered: set[tuple[int, int]] | None = None
+        """Partitions and offsets of the commit without a transaction that was asked for last, and
+        of the one that was answered last."""
+        self._commit_error: KafkaError | None = None
 
     @property
     def owned(self) -> frozenset[int]:
@@ -196,11 +208,31 @@ class InputConsumer:
         """Member and generation, by which the broker knows a commit of a former member."""
         return self._client.consumer_group_metadata()
 
-    def commit(self, offsets: list[TopicPartition]) -> None:
-        """Commits without a transaction. Raises KafkaException; called from another thread."""
-        for committed in self._client.commit(offsets=offsets, asynchronous=False):
-            if committed.error:
-                raise KafkaException(committed.error)
+    def begin_commit(self, offsets: list[TopicPartition]) -> None:
+        """Commits without a transaction; `poll_messages` hears the answer."""
+        self._awaited = _positions(offsets)
+        self._client.commit(offsets=offsets, asynchronous=True)
+
+    @property
+    def is_commit_answered(self) -> bool:
+        return self._answered is not None and self._answered == self._awaited
+
+    def finish_commit(self, offsets: list[TopicPartition]) -> None:
+        """Returns once the offsets are committed. Raises KafkaException.
+
+        Commits them again, and waits, where the answer is not there: within a rebalance it
+        cannot be heard.
+        """
+        if not self.is_commit_answered or self._awaited != _positions(offsets):
+            for committed in self._client.commit(offsets=offsets, asynchronous=False):
+                if committed.error:
+                    raise KafkaException(committed.error)
+        elif self._commit_error:
+            raise KafkaException(self._commit_error)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self._answered = _positions(partitions)
+        self._commit_error = error or next((p.error for p in partitions if p.error), None)
 
     def close(self) -> None:
         """Leaves the group; partitions are revoked first."""
@@ -230,6 +262,8 @@ class InputConsumer:
             instance = self._settings.instance_id
             hint = f"; is there another process with INSTANCE_ID={instance}?" if instance else ""
             raise ConsumerEnded(f"the consumer cannot go on: {describe(error)}{hint}")
+        if is_no_permission(error) and not self.has_joined:
+            raise ConsumerEnded(f"no permission to join the group: {describe(error)}")
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             if partition in self._owned:
                 self._wait_again({partition})
@@ -255,6 +289,10 @@ def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:
     return sorted(p.partition for p in partitions)
 
 
+def _positions(partitions: Iterable[TopicPartition]) -> set[tuple[int, int]]:
+    return {(p.partition, p.offset) for p in partitions}
+
+
 def create_consumer_with_retry(
     settings: Settings,
     log: FilteringBoundLogger,
@@ -274,7 +312,11 @@ def create_consumer_with_retry(
             return consumer
         except KafkaException as exception:
             consumer.serve()
-            reason = describe(error_of(exception))
+            error = error_of(exception)
+        if is_no_permission(error):
+            raise ConnectionFailed(
+                f"no permission to see {settings.input_topic}: {describe(error)}"
+            )
         if consumer.refused_login:
             raise ConnectionFailed(
                 f"{settings.kafka_bootstrap_servers} refuses us: {consumer.refused_login}; "
@@ -287,7 +329,7 @@ def create_consumer_with_retry(
             brokers=settings.kafka_bootstrap_servers,
             attempt=f"{attempt} of {settings.startup_retries}",
             next_try="none" if last else f"in {pause:.0f} s",
-            error=reason,
+            error=describe(error),
         )
         if last or wait(pause):
             break

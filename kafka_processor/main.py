@@ -29,7 +29,7 @@ from kafka_processor.processor import Processor
 from kafka_processor.producer import create_producer
 from kafka_processor.project_key import find_key, find_or_make_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
-from kafka_processor.topics import TopicMissing, prepare_topics
+from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
 
 STOP_TIMEOUT = 2.5
@@ -65,9 +65,13 @@ def _check(settings: Settings, log: FilteringBoundLogger) -> int:
     except KeyChangedError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_SETTINGS
-    except CheckFailed as error:
+    except (CheckFailed, TopicsNotReady) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
+    except KafkaException as exception:
+        reason, exit_code = _explain(exception)
+        print(reason, file=sys.stderr)  # noqa: T201
+        return exit_code
     return EXIT_OK
 
 
@@ -79,7 +83,7 @@ def _run(settings: Settings, key: bytes, log: FilteringBoundLogger) -> int:
     client_log = ClientLog(log)
     try:
         consumer = create_consumer_with_retry(settings, log, client_log, stopping.wait)
-        prepare_topics(settings, consumer, log, stopping.wait)
+        prepare_topics(settings, consumer, log, client_log, stopping.wait)
         processor = Processor(
             settings,
             consumer,
@@ -97,17 +101,24 @@ def _run(settings: Settings, key: bytes, log: FilteringBoundLogger) -> int:
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
-    except (ConnectionFailed, ConsumerEnded, TopicMissing) as error:
+    except (ConnectionFailed, ConsumerEnded, TopicsNotReady) as error:
         if not stopping.is_set():
             log.error(str(error))
             return EXIT_FAILED
     except KafkaException as exception:
-        cause = error_of(exception)
-        log.error("cannot go on", error=describe(cause))
-        is_configuration = cause.code() == KafkaError._INVALID_ARG
-        return EXIT_WRONG_SETTINGS if is_configuration else EXIT_FAILED
+        reason, exit_code = _explain(exception)
+        log.error(reason)
+        return exit_code
     log.info("stopped")
     return EXIT_OK
+
+
+def _explain(exception: KafkaException) -> tuple[str, int]:
+    """The line for the user and the exit code of an error that ends the program."""
+    error = error_of(exception)
+    if error.code() == KafkaError._INVALID_ARG:
+        return f"KAFKA_PROPERTIES_FILE or KAFKA_SSL_*: {error.str()}", EXIT_WRONG_SETTINGS
+    return f"cannot go on: {describe(error)}", EXIT_FAILED
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -10,7 +10,6 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]
@@ -19,6 +18,7 @@ from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, error_of, is_refused_login
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.topics import demand_permissions
 
 TIMEOUT: Final = 10.0
 
@@ -70,17 +70,10 @@ def _check_topics(settings: Settings, admin: AdminClient, existing: set[str]) ->
         raise CheckFailed(
             f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
         )
-    needed = {settings.input_topic: AclOperation.READ}
-    needed |= dict.fromkeys(settings.output_topics, AclOperation.WRITE)
-    there = [topic for topic in needed if topic in existing]
+    there = [t for t in (settings.input_topic, *settings.output_topics) if t in existing]
     if there:
-        descriptions = admin.describe_topics(
-            TopicCollection(there), include_authorized_operations=True, request_timeout=TIMEOUT
-        )
-        for topic, future in descriptions.items():
-            allowed = future.result().authorized_operations
-            _demand(needed[topic], allowed, f"topic {topic}")
-            yield f"topic {topic}: there, {needed[topic].name.lower()} allowed"
+        for topic, operation in demand_permissions(admin, settings, there):
+            yield f"topic {topic}: there, {operation} allowed"
     if missing:
         cluster = admin.describe_cluster(
             include_authorized_operations=True, request_timeout=TIMEOUT

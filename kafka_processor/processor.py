@@ -6,6 +6,7 @@ loop goes on. `docs/delivery.md` tells why nothing is lost or doubled in it.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Set
 from typing import Final
 
@@ -34,6 +35,8 @@ IDLE_WAIT: Final = 0.1
 """Seconds to wait for a message: how fast a signal or a due summary is noticed."""
 COMMITTING_WAIT: Final = 0.002
 """Seconds to wait for a message while a commit is under way: how fast its end is noticed."""
+REBALANCE_WAIT: Final = 2.0
+"""Seconds to finish a commit before partitions go to another member; else it is given up."""
 MAX_PAUSE: Final = 10.0
 
 
@@ -65,6 +68,9 @@ class Processor:
         self._new_positions: set[int] = set()
         """Partitions whose position is not what is committed: it is, with the next batch."""
 
+        self._totals: Counter[str] = Counter()
+        """What this process has committed, by outcome, and what was gone before it was read."""
+
         self._limit = MAX_BATCH
         self._refused: dict[tuple[int, int], str] = {}
         """Messages whose record the broker refused, and why; see `_narrow_down`."""
@@ -73,7 +79,6 @@ class Processor:
         self._failure_in_rebalance: BatchFailed | None = None
         self._failures = 0
         self._retry_at = 0.0
-        self._should_stop: Callable[[], bool] = lambda: False
 
     @property
     def is_ready(self) -> bool:
@@ -104,7 +109,6 @@ class Processor:
 
     def run(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
-        self._should_stop = should_stop
         while not should_stop():
             on_turn()
             try:
@@ -129,12 +133,13 @@ class Processor:
         self._report_skipped(at_once=True)
         self._producer.close()
         self._consumer.close()
+        self._log.info("worked off by this process", **self._totals)
 
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
             if self._failure is None:
-                self._await_commit()
-                self._publish_summary(partitions)
+                self._finish_commit(REBALANCE_WAIT)
+                self._publish_summary(partitions, REBALANCE_WAIT)
         except BatchFailed as failure:
             self._failure_in_rebalance = failure
         self._forget(partitions)
@@ -154,7 +159,7 @@ class Processor:
         self._collect()
         if self._failure:
             return
-        if self._producer.is_committing and (self._room() or not self._producer.wait(IDLE_WAIT)):
+        if self._producer.is_committing() and (self._room() or not self._producer.wait(IDLE_WAIT)):
             return
         self._finish_commit()
         summary_is_due = self._summary.is_due(time.monotonic())
@@ -182,6 +187,7 @@ class Processor:
                 goes_on_at=placement.offset,
                 messages=placement.gap,
             )
+            self._totals["gone_unread"] += placement.gap
         if why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
 
@@ -190,7 +196,7 @@ class Processor:
         room = self._room()
         if not room:
             return
-        wait = COMMITTING_WAIT if self._producer.is_committing else IDLE_WAIT
+        wait = COMMITTING_WAIT if self._producer.is_committing() else IDLE_WAIT
         if self._batch:
             wait = min(wait, COMMITTING_WAIT)
         for partition, messages in self._consumer.poll_messages(room, wait).items():
@@ -229,15 +235,12 @@ class Processor:
         self._commit(to_commit)
         self._new_positions.clear()
 
-    def _publish_summary(self, partitions: Collection[int], timeout: float | None = None) -> None:
+    def _publish_summary(self, partitions: Collection[int], timeout: float) -> None:
         """Publishes what has changed of these partitions by itself, and waits for it."""
         if self._summary.unpublished(partitions):
             self._producer.begin()
             self._commit(self._produce_summary(partitions, time.time_ns() // 1_000_000))
-            if timeout is None:
-                self._await_commit()
-            else:
-                self._finish_commit(timeout)
+            self._finish_commit(timeout)
 
     def _produce_summary(self, partitions: Collection[int], now: int) -> Set[int]:
         published = set(self._summary.unpublished(partitions))
@@ -253,16 +256,12 @@ class Processor:
             )
         self._producer.commit(offsets)
 
-    def _await_commit(self) -> None:
-        while self._producer.is_committing and not self._should_stop():
-            self._producer.wait(IDLE_WAIT)
-        self._finish_commit()
-
     def _finish_commit(self, timeout: float = 0.0) -> None:
         self._producer.finish(timeout)
         if self._committing:
             committed, self._committing = self._committing, {}
             for work in committed.values():
+                self._totals.update(work.outcomes)
                 self._skipped.add(work.skipped_ages, time.monotonic())
             self._refused = {
                 (partition, offset): cause

@@ -59,6 +59,7 @@ class OutputProducer(ABC):
         self._failures.clear()
         self._background: BackgroundCommit | None = None
         self._is_open = False
+        self._offsets: list[TopicPartition] = []
 
     def start(self) -> None:
         """Makes the client ready to publish. Raises KafkaException while it is not: call again."""
@@ -87,19 +88,16 @@ class OutputProducer(ABC):
             self._drop_client()
         self.start()
 
-    @property
     def is_committing(self) -> bool:
         """Whether there is reason to wait for the commit: it has not ended, nor is it overdue."""
         commit = self._background
-        if commit is None or commit.finished.is_set():
-            return False
-        return time.monotonic() < commit.deadline
+        return commit is not None and not self._has_ended(commit) and not commit.is_overdue
 
     def wait(self, timeout: float) -> bool:
         """Waits for the end of the commit, at most `timeout` seconds; True if it is there."""
         if self._background:
             self._background.finished.wait(timeout)
-        return not self.is_committing
+        return not self.is_committing()
 
     def begin(self) -> None:
         """Opens the batch. Raises BatchFailed."""
@@ -137,6 +135,7 @@ class OutputProducer(ABC):
         """Begins to commit what was published, and the offsets (not empty) with it."""
         self._is_open = False
         timeout = self._commit_timeout + GRACE
+        self._offsets = offsets
         self._background = BackgroundCommit(self._commit_steps(offsets), timeout)
         self._background.start()
 
@@ -149,7 +148,7 @@ class OutputProducer(ABC):
             return
         if not self._background.finished.wait(timeout):
             raise BatchFailed("the commit was not answered in time")
-        exception = self._background.exception
+        exception = self._background.exception or self._finish_commit()
         if isinstance(exception, KafkaException):
             self._raise_failed_delivery()
             raise _batch_failed(error_of(exception), "")
@@ -159,7 +158,8 @@ class OutputProducer(ABC):
 
     def close(self) -> None:
         """Throws away what is not delivered; nothing of it is committed. Does not wait."""
-        if self._client:
+        is_hanging = self._background and not self._background.finished.is_set()
+        if self._client and not is_hanging:
             self._client.purge()
 
     def _ready_client(self) -> Producer:
@@ -174,6 +174,14 @@ class OutputProducer(ABC):
     @abstractmethod
     def _abort(self, client: Producer) -> bool:
         """Ends what is open, and says whether the client can go on."""
+
+    def _has_ended(self, commit: BackgroundCommit) -> bool:
+        """Moves the commit on where that takes the polling thread, and says whether it ended."""
+        return commit.finished.is_set()
+
+    def _finish_commit(self) -> Exception | None:
+        """What is left to do once the background is done; returns what went wrong."""
+        return None
 
     @abstractmethod
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]: ...
@@ -242,7 +250,11 @@ class ExactlyOnceProducer(OutputProducer):
 
 
 class AtLeastOnceProducer(OutputProducer):
-    """Offsets and counts are committed once every record of the batch is acknowledged."""
+    """Offsets and counts are committed once every record of the batch is acknowledged.
+
+    The background waits for the acknowledgements; the offsets are committed by the thread that
+    polls, because the client lets only one thread at a time use a consumer.
+    """
 
     def _take_over(self, client: Producer) -> None:
         """There is nothing to take over."""
@@ -250,17 +262,36 @@ class AtLeastOnceProducer(OutputProducer):
     def _abort(self, _client: Producer) -> bool:
         return False
 
-    def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
+    def _commit_steps(self, _offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
         client = self._ready_client()
+        failures = self._failures
 
         def flush() -> None:
             undelivered = client.flush(self._commit_timeout)
-            if self._failures:
-                raise KafkaException(self._failures[0][0])
+            if failures:
+                raise KafkaException(failures[0][0])
             if undelivered:
                 raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
 
-        return flush, lambda: self._consumer.commit(offsets)
+        self._is_offset_commit_sent = False
+        return (flush,)
+
+    def _has_ended(self, commit: BackgroundCommit) -> bool:
+        if not commit.finished.is_set():
+            return False
+        if commit.exception:
+            return True
+        if not self._is_offset_commit_sent:
+            self._consumer.begin_commit(self._offsets)
+            self._is_offset_commit_sent = True
+        return self._consumer.is_commit_answered
+
+    def _finish_commit(self) -> Exception | None:
+        try:
+            self._consumer.finish_commit(self._offsets)
+        except KafkaException as exception:
+            return exception
+        return None
 
 
 def create_producer(settings: Settings, consumer: InputConsumer, logger: Any) -> OutputProducer:

@@ -1,11 +1,11 @@
 """The topics at start: waits for the input, creates what may be created."""
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 from structlog.typing import FilteringBoundLogger
 
@@ -18,21 +18,22 @@ TIMEOUT: Final = 10.0
 LOOK_AGAIN: Final = 2.0
 
 
-class TopicMissing(Exception):
-    """A topic that is needed is not there; the message names it and what to do."""
+class TopicsNotReady(Exception):
+    """A topic is not there, or not for us; the message names it and what to do."""
 
 
 def prepare_topics(
     settings: Settings,
     consumer: InputConsumer,
     log: FilteringBoundLogger,
+    client_log: Any,
     wait: Callable[[float], bool],
 ) -> None:
     """Returns when all topics are there, or when `wait` says that the process is to stop.
 
-    Raises TopicMissing, and KafkaException where the broker refuses to create.
+    Raises TopicsNotReady, and KafkaException where the broker refuses to create.
     """
-    admin = AdminClient(connection_config(settings))
+    admin = AdminClient(connection_config(settings) | {"logger": client_log})
     if settings.create_topics == "all":
         _create(admin, settings, [settings.input_topic], settings.input_partitions, log)
     has_said_so = False
@@ -44,10 +45,30 @@ def prepare_topics(
             return
     missing = missing_topics(admin, settings.output_topics)
     if missing and settings.create_topics == "none":
-        raise TopicMissing(
+        raise TopicsNotReady(
             f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
         )
     _create(admin, settings, missing, partitions, log)
+    for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
+        pass
+
+
+def demand_permissions(
+    admin: AdminClient, settings: Settings, topics: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Each of the topics, all of them existing, and what we may do with it.
+
+    Raises TopicsNotReady for one that we may not read or write, KafkaException.
+    """
+    descriptions = admin.describe_topics(
+        TopicCollection(list(topics)), include_authorized_operations=True, request_timeout=TIMEOUT
+    )
+    for topic, future in descriptions.items():
+        is_input = topic == settings.input_topic
+        operation = AclOperation.READ if is_input else AclOperation.WRITE
+        if operation not in (future.result().authorized_operations or []):
+            raise TopicsNotReady(f"no permission: {operation.name} on topic {topic}")
+        yield topic, operation.name.lower()
 
 
 def missing_topics(admin: AdminClient, topics: Iterable[str]) -> list[str]:
@@ -82,7 +103,9 @@ def _create(
         except KafkaException as exception:
             error = error_of(exception)
             if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TopicMissing(f"topic {topic} cannot be created: {describe(error)}") from None
+                raise TopicsNotReady(
+                    f"topic {topic} cannot be created: {describe(error)}"
+                ) from None
     deadline = time.monotonic() + TIMEOUT
     while missing_topics(admin, topics) and time.monotonic() < deadline:
         time.sleep(0.05)

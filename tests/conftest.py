@@ -1,0 +1,44 @@
+"""Fixtures of all tests: one broker for the session, a job of its own for each test."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.brokers import run_broker
+from tests.support.job import Job, MakeJob, Site
+from tests.support.program import copy_program
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """Bootstrap servers of a real Kafka.
+
+    TEST_BOOTSTRAP_SERVERS names one that runs; TEST_KAFKA=docker starts one in a container;
+    otherwise a local one is started from pip.
+    """
+    with run_broker() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    program = copy_program(tmp_path_factory.mktemp("program"))
+    return Site(broker, program, tmp_path_factory.mktemp("daemons"))
+
+
+@pytest.fixture
+def make_job(site: Site) -> Iterator[MakeJob]:
+    """Makes jobs with the arguments of `Job`, and cleans up after them."""
+    with ExitStack() as stack:
+
+        def make(partitions: int | None = 4, padding: str = "") -> Job:
+            return stack.enter_context(Job(site, partitions, padding))
+
+        yield make
+
+
+@pytest.fixture
+def job(make_job: MakeJob) -> Job:
+    """A job with one input partition."""
+    return make_job(1)

@@ -1,0 +1,103 @@
+"""A broker that comes late, goes away and comes back, or refuses a login."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.local_kafka import LocalKafka
+from tests.support.brokers import free_port
+from tests.support.job import Job, Site
+from tests.support.load import assert_each_once, send_later, send_load
+from tests.support.program import PROBLEM, STARTED, Daemon, copy_program
+from tests.support.waiting import wait_until
+
+LOGIN = "LOGIN"
+JAAS = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    ' user_processor="the-right-password";'
+)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_program(tmp_path_factory.mktemp("program"))
+
+
+@pytest.fixture(scope="module")
+def kafka_with_login() -> Iterator[LocalKafka]:
+    properties = {
+        f"listener.name.{LOGIN.lower()}.sasl.enabled.mechanisms": "PLAIN",
+        f"listener.name.{LOGIN.lower()}.plain.sasl.jaas.config": JAAS,
+    }
+    with LocalKafka(extra_listeners={LOGIN: "SASL_PLAINTEXT"}, properties=properties) as kafka:
+        yield kafka
+
+
+def login_settings(job: Job, kafka: LocalKafka, password: str) -> dict[str, str]:
+    return job.settings(
+        KAFKA_BOOTSTRAP_SERVERS=kafka.servers_of(LOGIN),
+        KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
+        KAFKA_SASL_MECHANISM="PLAIN",
+        KAFKA_SASL_USERNAME="processor",
+        KAFKA_SASL_PASSWORD=password,
+        LOG_LEVEL="debug",
+    )
+
+
+def test_login(kafka_with_login: LocalKafka, program: Path, tmp_path: Path) -> None:
+    with Job(Site(kafka_with_login.bootstrap_servers, program, tmp_path), 1) as job:
+        send_load(job, 10)
+        settings = login_settings(job, kafka_with_login, "the-right-password")
+        daemon = job.launch(settings).wait_for_start()
+        job.wait_for_lines(10)
+        daemon.stop()
+        assert "the-right-password" not in daemon.log
+
+
+def test_refused_login(kafka_with_login: LocalKafka, program: Path, tmp_path: Path) -> None:
+    with Job(Site(kafka_with_login.bootstrap_servers, program, tmp_path), 1) as job:
+        daemon = job.launch(login_settings(job, kafka_with_login, "a-wrong-password"))
+        assert daemon.wait(10) == 1
+        assert "a-wrong-password" not in daemon.log
+        assert daemon.lines_with("authenticat|login|credential|password")
+        assert STARTED not in daemon.stdout
+
+
+def test_broker_comes_late_goes_away_and_comes_back(program: Path, tmp_path: Path) -> None:
+    port = free_port()
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
+        "STARTUP_RETRIES": "50",
+        "CREATE_TOPICS": "all",
+        "DEVICE_ID_KEY": "00" * 32,
+    }
+    late_folder = tmp_path / "late"
+    late_folder.mkdir()
+    with Daemon(program, late_folder, settings) as late:
+        late.wait_for_log(PROBLEM)
+        with LocalKafka(port=port) as kafka:
+            late.wait_for_start()
+            with Job(Site(kafka.bootstrap_servers, program, tmp_path), 1) as job:
+                works_over_an_outage(job, kafka)
+                late.stop()
+
+
+def works_over_an_outage(job: Job, kafka: LocalKafka) -> None:
+    (broker,) = kafka.brokers
+    waiting = job.start(INSTANCE_ID="one")
+    stopped = job.start(INSTANCE_ID="two")
+    send_load(job, 50)
+    job.wait_for_lines(50)
+
+    broker.kill()
+    send_later(job, 50, first=50)
+    stopped.stop()
+    waiting.wait_for_log(PROBLEM)
+    assert waiting.is_running
+
+    broker.start()
+    job.flush()
+    wait_until(lambda: job.committed_total() == 100, lambda: f"all done:\n{waiting.log}", 45)
+    waiting.stop()
+    assert_each_once(job, job.results(), {0: 100})

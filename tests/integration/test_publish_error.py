@@ -1,0 +1,76 @@
+"""A record that the broker refuses for its size is an error of that record alone."""
+
+import json
+import random
+
+import pytest
+
+from tests.support.cases import login
+from tests.support.job import Job
+from tests.support.load import assert_each_once, assert_none_missing, assert_order_kept, event
+from tests.support.waiting import wait_until
+
+GOOD = 400
+LIMIT = "8000"
+TOO_LARGE = (0, 57, 58, 199, GOOD - 1)
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_record_that_is_too_large(job: Job, delivery: str) -> None:
+    job.create_topic(job.topics["processed"], 2, {"max.message.bytes": LIMIT})
+    for number in range(GOOD):
+        job.send(too_large_event(number) if number in TOO_LARGE else event(0, number))
+    job.flush()
+
+    daemon = job.start(DELIVERY=delivery)
+    wait_until(lambda: job.committed_total() == GOOD, lambda: f"all done:\n{daemon.log}")
+    daemon.stop()
+    results = job.results()
+
+    if delivery == "exactly-once":
+        assert_each_once(job, results, {0: GOOD})
+        assert_order_kept(results)
+    else:  # what stood before the refused record may have been written twice
+        assert_none_missing(job, results, {0: GOOD})
+    assert {offset_of(record.value["message_id"]) for record in results.errors} == set(TOO_LARGE)
+    for record in results.errors:
+        assert record.value["error_type"] == "publish_error"
+        assert record.value["message_content"] is None
+        assert 0 < len(record.value["error_message"]) <= 500
+        assert str(record.value["user_id"]).startswith("user-0-")
+        assert record.key == record.value["user_id"].encode()
+    outcomes = results.outcome_of()
+    for number in range(GOOD):
+        expected = "filtered" if number % 10 == 0 else "processed"
+        expected = "publish_error" if number in TOO_LARGE else expected
+        assert outcomes[f"{job.input}-0-{number}"] == expected
+    assert results.total("error_count") == len(TOO_LARGE)
+    (summary,) = results.latest_summaries().values()
+    assert summary["error_type_counts"] == {"publish_error": len(TOO_LARGE)}
+
+
+def too_large_event(number: int) -> bytes:
+    """Allowed, but more than 8,000 bytes however well they are compressed."""
+    generator = random.Random(number)
+    user, device_type, locale = (
+        "".join(chr(generator.randint(0x4E00, 0x9FFF)) for _ in range(1000)) for _ in range(3)
+    )
+    fields = login(user_id=f"user-0-{number % 50}-{user}", locale=locale, device_type=device_type)
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def offset_of(message_id: str) -> int:
+    return int(message_id.rsplit("-", 1)[1])
+
+
+def test_large_records_of_other_topics(job: Job) -> None:
+    """An event at all limits, and its error records, pass with Kafka's default limits."""
+    large = {name: chr(0x1F600) * 1024 for name in ("user_id", "device_type", "locale")}
+    values = [
+        json.dumps(login(**large)).encode(),
+        json.dumps(login(**large, app_version="1.0")).encode(),
+        json.dumps(login(**large, ip="nowhere")).encode(),
+    ]
+    job.send_all(values * 100)
+    results = job.run(300)
+    assert [len(results.processed), len(results.cleaned), len(results.errors)] == [100] * 3

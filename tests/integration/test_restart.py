@@ -1,0 +1,68 @@
+"""Nothing is lost, doubled or counted twice when the program is ended while it works."""
+
+import signal
+
+import pytest
+
+from tests.support.job import Job, MakeJob
+from tests.support.load import (
+    assert_each_once,
+    assert_none_missing,
+    assert_order_kept,
+    evenly,
+    send_load,
+)
+from tests.support.waiting import wait_until
+
+LOAD = 40_000
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_ended_in_the_middle_of_a_load(
+    make_job: MakeJob, delivery: str, ending: signal.Signals
+) -> None:
+    job = make_job(4)
+    send_load(job, LOAD)
+    settings = {"DELIVERY": delivery, "INSTANCE_ID": "one", "MAX_MESSAGE_AGE": "0"}
+
+    first = job.launch(job.settings(**settings))
+    wait_until(lambda: job.committed_total() > 0, lambda: f"first commit:\n{first.log}")
+    if ending == signal.SIGTERM:
+        first.stop()
+    else:
+        first.kill()
+    assert 0 < job.committed_total() < LOAD, "it was not ended in the middle of the load"
+
+    second = job.start(**settings)
+    wait_until(lambda: job.committed_total() == LOAD, lambda: f"the end:\n{second.log}")
+    second.stop()
+
+    results = job.results()
+    counts = evenly(job, LOAD)
+    if delivery == "at-least-once" and ending == signal.SIGKILL:
+        assert_none_missing(job, results, counts)
+    else:
+        assert_each_once(job, results, counts)
+        assert_order_kept(results)
+
+
+def test_counts_continue_after_a_clean_stop(job: Job) -> None:
+    for number in range(3):
+        send_load(job, 10, first=10 * number)
+        daemon = job.start()
+        job.wait_for_lines(10 * (number + 1))
+        daemon.stop()
+    results = job.results()
+    assert_each_once(job, results, {0: 30})
+    totals = [record.value["total_received_count"] for record in results.summary]
+    assert totals == sorted(totals)
+
+
+def test_a_restart_without_new_messages_changes_nothing(job: Job) -> None:
+    send_load(job, 10)
+    before = job.run(10)
+    job.start().stop()
+    after = job.results()
+    assert after.lines == before.lines
+    assert after.latest_summaries()[0]["total_received_count"] == 10

@@ -1,0 +1,9 @@
+"""Hypothesis profiles: fixed and short by default; `HYPOTHESIS_PROFILE=search` to search."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("default", derandomize=True, max_examples=60, deadline=None)
+settings.register_profile("search", max_examples=10_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

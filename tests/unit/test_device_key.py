@@ -1,0 +1,172 @@
+"""The secret key: how it may be written, and the project's own key file."""
+
+import base64
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka_processor.device_key import create_key_file, parse_key, read_key_file
+
+keys = st.binary(min_size=32, max_size=100)
+space = st.text(" \t\r\n", max_size=3)
+
+
+@given(keys, space, space, st.booleans())
+def test_a_key_is_hex_or_base64_with_white_space_around(
+    key: bytes, before: str, after: str, upper: bool
+) -> None:
+    written = key.hex().upper() if upper else key.hex()
+    assert parse_key(before + written + after) == key
+    assert parse_key(before + base64.b64encode(key).decode() + after) == key
+
+
+def test_hex_is_tried_first() -> None:
+    both = "0123456789abcdef" * 4
+    assert parse_key(both) == bytes.fromhex(both) != base64.b64decode(both)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "00" * 31, base64.b64encode(bytes(31)).decode(), "0" * 63,
+     "00" * 16 + " " + "00" * 16, "zz" * 32 + "!", "é" * 64, "\u0660" * 64, "00:" * 32,
+     "0x" + "00" * 32, "\udcff" * 40, "=" * 64],
+)  # fmt: skip
+def test_what_is_no_key(text: str) -> None:
+    with pytest.raises(ValueError, match=r"32 bytes or more") as refused:
+        parse_key(text)
+    assert not text.strip() or text.strip() not in str(refused.value)
+
+
+def test_a_key_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("\n" + "ab" * 32 + "\n")
+    assert read_key_file(str(file)) == b"\xab" * 32
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"\x00" * 64])
+def test_a_file_without_a_key(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    with pytest.raises(ValueError):
+        read_key_file(str(file))
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none", tmp_path / ("x" * 300)):
+        with pytest.raises(ValueError):
+            read_key_file(str(path))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_a_new_key_is_random_whole_and_for_its_owner_alone(tmp_path: Path, umask: int) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    before = os.umask(umask)
+    try:
+        assert create_key_file(one)
+        assert create_key_file(two)
+    finally:
+        os.umask(before)
+    assert one.stat().st_mode & 0o077 == 0
+    assert umask == 0o277 or one.stat().st_mode & 0o777 == 0o600
+    assert len(read_key_file(str(one))) >= 32
+    assert read_key_file(str(one)) != read_key_file(str(two))
+    assert sorted(tmp_path.iterdir()) == [one, two], "no draft is left"
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("mine")
+    assert create_key_file(file) is False
+    assert file.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        create_key_file(tmp_path / "none" / "key")
+
+
+def test_of_many_threads_one_makes_the_key_and_none_sees_half_of_it(tmp_path: Path) -> None:
+    threads = 16
+    for attempt in range(20):
+        file = tmp_path / str(attempt)
+        together = Barrier(threads)
+
+        def create(path: Path = file, start: Barrier = together) -> tuple[bool, bytes]:
+            start.wait(10)
+            return create_key_file(path), read_key_file(str(path))
+
+        with ThreadPoolExecutor(threads) as pool:
+            results = [
+                future.result(10) for future in [pool.submit(create) for _ in range(threads)]
+            ]
+        assert sorted(made for made, _ in results) == [False] * (threads - 1) + [True]
+        assert len({key for _, key in results}) == 1
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_a_reader_sees_a_whole_key_or_none(tmp_path: Path) -> None:
+    file, done = tmp_path / "key", Event()
+
+    def read() -> int:
+        seen = 0
+        while not done.is_set():
+            if file.exists():
+                try:
+                    assert len(read_key_file(str(file))) == 32
+                except ValueError as error:
+                    assert "No such file" in str(error)
+                seen += 1
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            for _ in range(200):
+                assert create_key_file(file)
+                file.unlink()
+        finally:
+            done.set()
+        reading.result(10)
+
+
+CREATE_WHEN_TOLD = """
+import sys
+from pathlib import Path
+from kafka_processor.device_key import create_key_file
+print("ready", flush=True)
+sys.stdin.readline()
+print(create_key_file(Path(sys.argv[1])))
+"""
+
+
+def test_of_many_processes_one_makes_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    command = (sys.executable, "-c", CREATE_WHEN_TOLD, str(file))
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=20)[0].strip() for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert sorted(said) == ["False"] * 5 + ["True"]
+    assert len(read_key_file(str(file))) == 32
+    assert list(tmp_path.iterdir()) == [file]

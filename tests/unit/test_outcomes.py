@@ -1,0 +1,293 @@
+"""The contract's order of outcomes and its edges, one by one."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit import reference
+from tests.unit.pipeline_runs import EVENT, KEY, MESSAGE_ID, NOW, Headers, event, event_without, run
+
+TOO_OLD = (1, NOW - 60_001)
+
+
+def test_the_event_of_the_contract_is_processed() -> None:
+    result = run(event())
+    assert result.published is not None
+    assert result.published.topic == "processed-output"
+    assert result.published.key == EVENT["user_id"].encode()
+    assert result.record == {
+        "message_id": MESSAGE_ID,
+        "user_id": EVENT["user_id"],
+        "app_version": "2.3.0",
+        "device_type": "android",
+        "ip": "199.172.111.0",
+        "locale": "RU",
+        "device_id": reference.pseudonym("593-47-5928", KEY),
+        "key_id": reference.key_id(KEY),
+        "timestamp": "2023-09-12T00:45:51Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "limit", "outcome"),
+    [
+        (TOO_OLD, "60", "skipped"),
+        ((1, NOW - 60_000), "60", "processed"),
+        ((2, NOW - 60_001), "60", "skipped"),  # log append time
+        ((0, 0), "60", "processed"),  # none
+        ((1, NOW + 3_600_000), "60", "processed"),
+        ((1, 0), "0", "processed"),
+        ((1, 0), "60", "skipped"),
+        ((1, NOW - 501), "0.5", "skipped"),
+        ((1, NOW - 500), "0.5", "processed"),
+    ],
+)
+def test_age_decides_first(timestamp: tuple[int, int], limit: str, outcome: str) -> None:
+    assert run(event(), timestamp=timestamp, MAX_MESSAGE_AGE=limit).outcome == outcome
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", event(ip=5), event(app_version="1")])
+def test_what_is_too_old_is_skipped_whatever_it_holds(value: bytes | None) -> None:
+    result = run(value, timestamp=TOO_OLD)
+    assert result.published is None
+    assert result.line["outcome"] == "skipped"
+    assert result.line["topic"] is None
+    assert result.line["latency"] == 60.001
+    assert result.work.skipped_ages == [60_001]
+
+
+def test_a_record_timestamp_that_is_missing_leaves_latency_and_source_null() -> None:
+    result = run(b"", timestamp=(0, 0))
+    assert result.line["latency"] is None
+    assert result.record["source"]["timestamp"] is None
+
+
+@pytest.mark.parametrize("milliseconds", [2**63 - 1, -(2**63), -1, 253_402_300_800_000])
+def test_a_record_timestamp_out_of_the_world_does_no_harm(milliseconds: int) -> None:
+    result = run(b"", timestamp=(1, milliseconds), MAX_MESSAGE_AGE="0")
+    assert result.outcome == "parse_error"
+    assert isinstance(result.line["latency"], float)
+    assert result.record["source"]["timestamp"] is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"5",
+        b'"a"',
+        b"\xff",
+        event() + b"x",
+        event() + event(),
+        event()[:-1],
+        b"\xef\xbb\xbf" + event(),
+        event(extra="?").replace(b"?", b"\xff"),
+        event(extra="?").replace(b"?", b"\xed\xa0\x80"),
+        event(extra="?").replace(b"?", b"\\ud800"),
+        event(extra=["?"]).replace(b"?", b"\\udc00"),
+        event().replace(b"RU", b"\xc0\x80"),
+        event().replace(b"RU", b"R\nU"),
+        event().replace(b"RU", b"\\ud83d\\u0041"),
+        event(timestamp=float("nan")),
+        event(timestamp=float("-inf")),
+        event(extra=float("nan")),
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        event().replace(b'"RU"', b"[" * 100_000),
+        event().decode().encode("utf-16"),
+        b"{'user_id': 'a'}",
+    ],
+)
+def test_what_is_no_json_object_in_utf_8_is_a_parse_error(value: bytes | None) -> None:
+    result = run(value)
+    assert result.published is not None
+    assert result.outcome == "parse_error"
+    assert result.published.topic == "processed-errors"
+    assert result.published.key is None
+    assert result.record["user_id"] is None
+    assert result.record["message_content"] is None
+
+
+@pytest.mark.parametrize("name", ["timestamp", "user_id", "extra"])
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 400, "-" + "9" * 5000])
+def test_a_number_that_no_double_holds_is_an_error(name: str, number: str) -> None:
+    value = event(**{name: 0}).replace(f'"{name}": 0'.encode(), f'"{name}": {number}'.encode())
+    assert number.encode() in value
+    assert run(value).outcome in ("parse_error", "invalid_field", "transform_error")
+
+
+@pytest.mark.parametrize("name", reference.FIELDS)
+@pytest.mark.parametrize("how", ["absent", "null", "empty"])
+def test_each_missing_field_is_named(name: str, how: str) -> None:
+    changes = {} if how == "absent" else {name: None if how == "null" else ""}
+    value = event_without(name) if how == "absent" else event(**changes)
+    result = run(value)
+    assert result.outcome == "missing_field"
+    assert name in result.record["error_message"]
+    content = result.record["message_content"]
+    if how == "absent":
+        assert name not in content
+    else:
+        assert content[name] == (None if how == "null" or name == "device_id" else "")
+    assert ("key_id" in content) == (name != "device_id")
+
+
+def test_all_missing_fields_are_named_in_the_order_of_the_contract() -> None:
+    message = run(b"{}").record["error_message"]
+    places = [message.index(name) for name in reference.FIELDS]
+    assert places == sorted(places)
+
+
+def test_missing_comes_before_invalid_and_a_blank_is_not_missing() -> None:
+    assert run(event(ip=5, locale="")).outcome == "missing_field"
+    assert run(event(locale=" ")).outcome == "processed"
+
+
+def test_all_invalid_fields_are_named_in_the_order_of_the_contract() -> None:
+    result = run(json.dumps(dict.fromkeys(reversed(reference.FIELDS), True)).encode())
+    assert result.outcome == "invalid_field"
+    message = result.record["error_message"]
+    places = [message.index(name) for name in reference.FIELDS]
+    assert places == sorted(places)
+    assert set(result.record["message_content"].values()) == {None}
+
+
+@pytest.mark.parametrize("char", ["a", "é", "\u20ac", "\U0001f600"])
+def test_the_longest_string_has_1024_code_points(char: str) -> None:
+    assert run(event(locale=char * 1024)).outcome == "processed"
+    result = run(event(locale=char * 1025))
+    assert result.outcome == "invalid_field"
+    assert result.record["message_content"]["locale"] is None
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "outcome"),
+    [
+        ("1694479551", "processed"),
+        ("1694479551.5", "processed"),
+        ("0", "processed"),
+        (1694479551.5, "processed"),
+        ("1e9", "invalid_field"),
+        ("+5", "invalid_field"),
+        ("-5", "invalid_field"),
+        (" 5 ", "invalid_field"),
+        ("5\n", "invalid_field"),
+        ("5.", "invalid_field"),
+        (".5", "invalid_field"),
+        ("\u0665", "invalid_field"),
+        (" ", "invalid_field"),
+        (True, "invalid_field"),
+        ([5], "invalid_field"),
+        (-1, "transform_error"),
+        (253_402_300_800_000, "transform_error"),
+        ("253402300800000", "transform_error"),
+    ],
+)
+def test_timestamps(timestamp: Any, outcome: str) -> None:
+    result = run(event(timestamp=timestamp))
+    assert result.outcome == outcome
+    if outcome == "invalid_field":
+        assert result.record["message_content"]["timestamp"] is None
+    if outcome == "transform_error":
+        assert result.record["message_content"]["timestamp"] == timestamp
+
+
+@pytest.mark.parametrize("ip", [" 1.2.3.4 ", "010.1.2.3", "1.2.3.4:80", "fe80::1%eth0", "host"])
+def test_what_is_no_address_is_a_transform_error_without_the_value(ip: str) -> None:
+    result = run(event(ip=ip))
+    assert result.published is not None
+    assert result.outcome == "transform_error"
+    assert result.record["message_content"]["ip"] is None
+    assert ip.encode() not in result.published.value
+
+
+def test_an_unaccepted_version_is_filtered_before_address_and_time_are_looked_at() -> None:
+    result = run(event(app_version="2.3.1", ip="host", timestamp=-1))
+    assert result.published is not None
+    assert result.outcome == "filtered"
+    assert result.published.topic == "cleaned-data"
+    assert result.published.key == EVENT["user_id"].encode()
+    content = result.record["message_content"]
+    assert (content["ip"], content["timestamp"]) == (None, -1)
+
+
+def test_accepted_versions_are_compared_whole() -> None:
+    accepted = " 2.3.0, 2.4.0 ,"
+    result = run(event(app_version="2.4.0"), ACCEPTED_APP_VERSIONS=accepted)
+    assert result.outcome == "processed"
+    for version in ("2.4", "2.4.0 ", "2.3.0, 2.4.0"):
+        result = run(event(app_version=version), ACCEPTED_APP_VERSIONS=accepted)
+        assert result.outcome == "filtered"
+
+
+def test_of_a_name_given_twice_the_last_counts() -> None:
+    twice = event()[:-1] + b', "locale": "IN", "l\\u006fcale": "DE"}'
+    assert run(twice).record["locale"] == "DE"
+    assert run(event()[:-1] + b', "locale": null}').outcome == "missing_field"
+    assert run(b'{"locale": {"a": 1}, ' + event()[1:]).outcome == "processed"
+
+
+def test_fields_that_are_not_listed_are_dropped() -> None:
+    assert run(event(password="p", key_id="k")).record == run(event()).record
+    content = run(event(password="p", key_id="k", app_version="1")).record["message_content"]
+    assert content.keys() == {*reference.FIELDS, "key_id"}
+    assert content["key_id"] == reference.key_id(KEY)
+
+
+def test_a_record_that_the_broker_refused_becomes_a_publish_error_without_content() -> None:
+    for value in (event(), event(app_version="1"), event(ip="host")):
+        result = run(value, refused={(3, 42): "processed-output refuses the record: " + "x" * 600})
+        assert result.published is not None
+        assert result.outcome == "publish_error"
+        assert result.line["topic"] == result.published.topic == "processed-errors"
+        assert result.published.key == EVENT["user_id"].encode()
+        assert result.record["message_content"] is None
+        assert len(result.record["error_message"]) == 500
+        assert not result.work.locales
+
+
+def test_a_refusal_concerns_that_record_alone() -> None:
+    assert run(event(), refused={(3, 41): "x", (2, 42): "x"}).outcome == "processed"
+
+
+@pytest.mark.parametrize(
+    ("value", "timestamp"),
+    [
+        (event(), (1, NOW)),
+        (event(app_version="1"), (1, NOW)),
+        (b"", (1, NOW)),
+        (event(), TOO_OLD),
+    ],
+)
+def test_a_replayed_message_says_of_which_and_counts(
+    value: bytes, timestamp: tuple[int, int]
+) -> None:
+    headers: Headers = [("other", b"x"), ("replay-of", b"user-login-0-7")]
+    result = run(value, timestamp=timestamp, headers=headers)
+    assert result.work.replayed == 1
+    assert result.line["replay_of"] == "user-login-0-7"
+    if result.published:
+        assert result.record["replay_of"] == "user-login-0-7"
+
+
+@pytest.mark.parametrize(
+    "header", [b"", None, b"user-login", b'a"-0-7', b"\xff-0-7", b"a\n-0-7", b"a-0-7\n"]
+)
+def test_a_header_that_names_no_message_is_no_replay(header: bytes | None) -> None:
+    result = run(event(), headers=[("replay-of", header)])
+    assert result.work.replayed == 0
+    assert "replay_of" not in result.line
+    assert "replay_of" not in result.record
+
+
+@pytest.mark.parametrize("name", reference.FIELDS)
+def test_error_records_are_small(name: str) -> None:
+    huge = dict.fromkeys(reference.FIELDS, "\U0001f600" * 1024) | {name: "x" * 2_000_000}
+    for value in (json.dumps(huge).encode(), b"x" * 2_000_000, b'{"' + b"k" * 2_000_000):
+        result = run(value)
+        assert result.published is not None
+        assert len(result.published.value) < 64 * 1024

@@ -1,0 +1,168 @@
+"""`KAFKA_PROPERTIES_FILE` and the client configurations that come of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer
+
+from kafka_processor.client_config import (
+    ClientConfig,
+    consumer_config,
+    producer_config,
+    reader_config,
+)
+from kafka_processor.config import Settings, SettingsError, load_settings
+
+REFUSED_BY_THE_CONTRACT = [
+    "enable.auto.commit",
+    "isolation.level",
+    "transactional.id",
+    "enable.idempotence",
+    "acks",
+]
+CONFIGS: list[Callable[[Settings], ClientConfig]] = [
+    consumer_config,
+    producer_config,
+    reader_config,
+]
+
+
+def load(tmp_path: Path, text: str, **given_settings: str) -> Settings:
+    file = tmp_path / "client.properties"
+    file.write_bytes(text.encode())
+    return load_settings({"KAFKA_PROPERTIES_FILE": str(file), **given_settings})
+
+
+def errors_of(tmp_path: Path, text: str, **given_settings: str) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, text, **given_settings)
+    return refused.value.lines
+
+
+def test_names_values_comments_and_space(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        "# comment\n! comment\n\n  client.id = a = b \r\nstatistics.interval.ms=5\nclient.rack=\n",
+    )
+    assert dict(settings.properties) == {
+        "client.id": "a = b",
+        "statistics.interval.ms": "5",
+        "client.rack": "",
+    }
+    for config in CONFIGS:
+        assert config(settings)["client.id"] == "a = b"
+
+
+@pytest.mark.parametrize("name", [*REFUSED_BY_THE_CONTRACT, "request.required.acks"])
+def test_what_the_guarantees_rest_on_is_refused(tmp_path: Path, name: str) -> None:
+    [line] = errors_of(tmp_path, f"client.id=a\n {name} = all\n")
+    assert line.startswith("KAFKA_PROPERTIES_FILE: ")
+    assert name in line
+    assert "line 2" in line
+
+
+def test_all_that_is_wrong_with_a_file_is_reported_with_the_rest(tmp_path: Path) -> None:
+    lines = errors_of(tmp_path, "no equals sign\n=x\nacks=1\n", LOG_LEVEL="loud")
+    assert len(lines) == 4
+    assert sum(line.startswith("KAFKA_PROPERTIES_FILE: ") for line in lines) == 3
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_bytes(b"client.id=\xff\n")
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"KAFKA_PROPERTIES_FILE": str(file)})
+    [line] = refused.value.lines
+    assert str(file) in line
+
+
+def test_settings_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    text = "bootstrap.servers=file:1\nsecurity.protocol=SSL\nsasl.username=file\n"
+    settings = load(tmp_path, text, KAFKA_BOOTSTRAP_SERVERS="setting:1")
+    for config in CONFIGS:
+        assert config(settings)["bootstrap.servers"] == "setting:1"
+        assert config(settings)["security.protocol"] == "SSL"
+        assert config(settings)["sasl.username"] == "file"
+
+
+@pytest.mark.parametrize("name", ["bootstrap.servers", "security.protocol"])
+def test_an_empty_property_leaves_the_default(tmp_path: Path, name: str) -> None:
+    for config in CONFIGS:
+        assert config(load(tmp_path, f"{name}=\n"))[name] == config(load_settings({}))[name]
+
+
+def test_a_wrong_value_in_the_file_is_a_wrong_setting(tmp_path: Path) -> None:
+    [line] = errors_of(tmp_path, "security.protocol=TLS\n")
+    assert "'TLS'" in line
+
+
+SETTINGS_OF_PROPERTIES = {
+    "group.id": ("CONSUMER_GROUP", "g", "g"),
+    "group.instance.id": ("INSTANCE_ID", "i", "i"),
+    "session.timeout.ms": ("SESSION_TIMEOUT", "7", 7000),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS_OF_PROPERTIES)
+def test_a_property_with_a_setting_is_decided_by_the_setting(tmp_path: Path, name: str) -> None:
+    setting, text, value = SETTINGS_OF_PROPERTIES[name]
+    settings = load(tmp_path, f"{name}=12345\n", **{setting: text})
+    assert consumer_config(settings)[name] == value
+    assert (name, setting) in settings.overruled_properties
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        (consumer_config, "max.poll.interval.ms", "600000"),
+        (consumer_config, "heartbeat.interval.ms", "500"),
+        (consumer_config, "fetch.max.bytes", "1234567"),
+        (consumer_config, "retry.backoff.ms", "77"),
+        (producer_config, "message.timeout.ms", "5000"),
+        (producer_config, "delivery.timeout.ms", "5000"),
+        (producer_config, "linger.ms", "7"),
+        (producer_config, "compression.type", "zstd"),
+    ],
+)
+def test_a_property_counts_or_the_user_is_told_that_it_does_not(
+    tmp_path: Path, config: Callable[[Settings], ClientConfig], name: str, value: str
+) -> None:
+    try:
+        settings = load(tmp_path, f"{name}={value}\n")
+    except SettingsError:
+        return
+    counts = config(settings).get(name) == value
+    assert counts or name in dict(settings.overruled_properties)
+
+
+def test_what_the_guarantees_rest_on_is_in_the_configurations() -> None:
+    settings = load_settings({"TRANSACTION_TIMEOUT": "12", "SESSION_TIMEOUT": "8"})
+    consumer, producer = consumer_config(settings), producer_config(settings)
+    assert consumer["isolation.level"] == "read_committed"
+    assert consumer["enable.auto.commit"] is False
+    assert consumer["allow.auto.create.topics"] is False
+    assert consumer["session.timeout.ms"] == 8000
+    assert consumer["heartbeat.interval.ms"] < 8000 / 2
+    assert consumer["max.poll.interval.ms"] >= 8000
+    assert producer["enable.idempotence"] is True
+    assert producer["acks"] == "all"
+    assert producer["partitioner"] == "murmur2_random"
+    assert producer["message.timeout.ms"] <= 12_000
+    assert reader_config(settings)["isolation.level"] == "read_committed"
+
+
+@pytest.mark.parametrize("given_settings", [
+    {},
+    {"INSTANCE_ID": "i", "SESSION_TIMEOUT": "1", "TRANSACTION_TIMEOUT": "1"},
+    {"SESSION_TIMEOUT": "1800", "TRANSACTION_TIMEOUT": "900"},
+    {"SESSION_TIMEOUT": "1.0004", "TRANSACTION_TIMEOUT": "1.9996"},
+])  # fmt: skip
+def test_the_client_takes_the_configurations(given_settings: dict[str, str]) -> None:
+    settings = load_settings({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **given_settings})
+    Consumer(consumer_config(settings)).close()
+    Consumer(reader_config(settings)).close()
+    timeout = round(settings.transaction_timeout * 1000)
+    Producer(
+        producer_config(settings) | {"transactional.id": "t", "transaction.timeout.ms": timeout}
+    )

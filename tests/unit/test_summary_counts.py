@@ -1,0 +1,153 @@
+"""The counts of a partition: sums that add up, labels that stay few, a snapshot that fits."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka_processor.records import Outcome, decode_snapshot
+from kafka_processor.summary_printer import PartitionCounts, SummaryPrinter
+from tests.unit.pipeline_runs import NOW, settings
+from tests.unit.summary_runs import ERROR_TYPES, Counted, batches, labels_of, work_of
+
+LARGEST = 2**63 - 1
+METADATA_LIMIT = 4096
+"""The broker's default for `offset.metadata.max.bytes`."""
+
+
+def record_of(summary: SummaryPrinter, partition: int = 0) -> dict[str, object]:
+    [(_, _, value)] = summary.publish([partition], NOW)
+    record: dict[str, object] = json.loads(value)
+    return record
+
+
+@given(batches, st.data())
+def test_the_sums_add_up_however_messages_are_batched_and_restored(
+    given_batches: list[list[Counted]], data: st.DataObject
+) -> None:
+    summary = SummaryPrinter(settings(), "0123abcd")
+    summary.restore(0, None, None, 100, 0.0)
+    messages: list[Counted] = []
+    for batch in given_batches:
+        summary.add(0, work_of(batch, 100 + len(messages)), 0.0)
+        messages += batch
+        step = data.draw(st.integers(0, 3))
+        if step == 0:
+            list(summary.publish([0], NOW))
+        if step == 1:
+            offset, metadata = summary.snapshot(0)
+            assert offset == 100 + len(messages)
+            summary = SummaryPrinter(settings(), "0123abcd")
+            assert summary.restore(0, offset, metadata, offset, 0.0) is None
+    summary.add(0, work_of([Counted("processed")], 100 + len(messages)), 0.0)
+    messages.append(Counted("processed"))
+
+    processed = [message for message in messages if message.outcome == "processed"]
+    of: dict[str, int] = {}
+    for message in messages:
+        of[message.outcome] = of.get(message.outcome, 0) + 1
+    errors = {name: of[name] for name in ERROR_TYPES if name in of}
+    assert record_of(summary) == {
+        "consumer_group": "kafka-processor",
+        "source_topic": "user-login",
+        "source_partition": 0,
+        "next_offset": 100 + len(messages),
+        "counted_since_offset": 100,
+        "total_received_count": len(messages),
+        "processed_count": len(processed),
+        "filtered_count": of.get("filtered", 0),
+        "skipped_count": of.get("skipped", 0),
+        "error_count": sum(errors.values()),
+        "replayed_count": sum(message.replayed for message in messages),
+        "error_type_counts": errors,
+        "device_type_counts": labels_of([message.device_type for message in processed], 32),
+        "locale_counts": labels_of([message.locale for message in processed], 64),
+        "timestamp": "2024-07-10T02:00:25.120Z",
+    }
+
+
+def labelled(count: int, make: str) -> list[Counted]:
+    return [Counted("processed", make.format(n), make.format(n)) for n in range(count)]
+
+
+def test_labels_after_the_first_64_locales_and_32_device_types_count_as_other() -> None:
+    counts = PartitionCounts(0)
+    counts.add(work_of([Counted("processed", "a b", "")], 0))
+    counts.add(work_of(labelled(70, "label-{}"), 1))
+    assert counts.locales["__other__"] == 1 + 6
+    assert counts.device_types["__other__"] == 1 + 38
+    assert [f"label-{n}" in counts.locales for n in (63, 64)] == [True, False]
+    assert [f"label-{n}" in counts.device_types for n in (31, 32)] == [True, False]
+
+    counts.add(work_of(labelled(70, "label-{}"), 71))
+    assert counts.locales["label-0"] == 2, "a listed label stays"
+    assert counts.locales["__other__"] == 1 + 2 * 6
+
+
+@pytest.mark.parametrize("label", ["a" * 17, "", " a", "a b", "é", "a\n", "a.b", "\u0661", "a/b"])
+def test_what_is_no_label_counts_as_other(label: str) -> None:
+    counts = PartitionCounts(0)
+    counts.add(work_of([Counted("processed", label, label)], 0))
+    assert counts.locales == counts.device_types == {"__other__": 1}
+
+
+@pytest.mark.parametrize("label", ["a" * 16, "AZaz09_-", "0", "-"])
+def test_labels_are_kept_as_they_are(label: str) -> None:
+    counts = PartitionCounts(0)
+    counts.add(work_of([Counted("processed", label, label)], 0))
+    assert counts.locales == counts.device_types == {label: 1}
+
+
+def largest_counts() -> PartitionCounts:
+    """As many digits as there can be: all messages sum up to the largest offset.
+
+    64 + 1 locales of 18 digits are 6.5e18 processed messages, which are 3 device types of 19
+    digits and 30 of 18; what remains are 5 errors of 18 digits and two outcomes of 19.
+    """
+    counts = PartitionCounts(LARGEST)
+    counts.replayed = LARGEST
+    names = [f"sixteen-chars-{n:02}" for n in range(64)]
+    assert {len(name) for name in names} == {16}
+    counts.locales = dict.fromkeys([*names, "__other__"], 10**17)
+    counts.processed = sum(counts.locales.values())
+    counts.device_types = dict.fromkeys([*names[:32], "__other__"], 10**17)
+    for name in names[:3]:
+        counts.device_types[name] = 10**18
+    counts.errors = dict.fromkeys(ERROR_TYPES, 10**17)
+    counts.filtered = 10**18
+    counts.skipped = 10**18
+    spare = counts.processed - sum(counts.device_types.values())
+    assert spare >= 0
+    counts.device_types["__other__"] += spare
+    total = counts.processed + counts.filtered + counts.skipped + sum(counts.errors.values())
+    assert total <= LARGEST
+    assert counts.processed + 2 * 10**18 + 5 * 10**17 + 10**18 > LARGEST, "no digit more"
+    return counts
+
+
+def test_the_worst_snapshot_fits_into_the_metadata_of_an_offset() -> None:
+    counts = largest_counts()
+    text = counts.snapshot("0123abcd")
+    assert len(text.encode()) <= METADATA_LIMIT
+
+
+def test_the_worst_snapshot_comes_back_whole() -> None:
+    counts = largest_counts()
+    restored = PartitionCounts.restored(decode_snapshot(counts.snapshot("0123abcd")))
+    assert vars(restored) == vars(counts)
+
+
+def test_no_more_labels_than_the_worst_case_has_are_ever_kept() -> None:
+    counts = PartitionCounts(0)
+    for batch in range(20):
+        counts.add(work_of(labelled(100, f"{batch}-label-{{}}"), 100 * batch))
+    assert len(counts.locales) == 65
+    assert len(counts.device_types) == 33
+
+
+@pytest.mark.parametrize("outcome", ["filtered", "skipped", *ERROR_TYPES])
+def test_labels_count_processed_messages_alone(outcome: Outcome) -> None:
+    counts = PartitionCounts(0)
+    counts.add(work_of([Counted(outcome)], 0))
+    assert counts.locales == counts.device_types == {}

@@ -1,0 +1,109 @@
+"""How text fits a terminal, and cannot take it over."""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+GAP: Final = "  "
+NO_VALUE: Final = "-"
+LEAST_WIDTH: Final = 20
+
+BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
+
+
+class Screen:
+    """What stdout can show."""
+
+    def __init__(self) -> None:
+        self.is_terminal = sys.stdout.isatty()
+        self._has_colour = (
+            self.is_terminal
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM", "dumb") != "dumb"
+        )
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal, which may change; None for a file or a pipe: no limit."""
+        return shutil.get_terminal_size().columns if self.is_terminal else None
+
+    def styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._has_colour and style else text
+
+    def wrapped(self, text: str, indent: int) -> str:
+        """Text that begins at column `indent`, continued there on the next lines."""
+        if self.width is None or indent + len(text) <= self.width:
+            return text
+        room = max(self.width - indent, LEAST_WIDTH)
+        return ("\n" + " " * indent).join(textwrap.wrap(text, room, break_on_hyphens=False))
+
+
+def printable(text: str) -> str:
+    r"""The text with all that a terminal might obey (escape sequences, line ends, changes of the
+    writing direction) as `\u001b`, which means the same in JSON."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Column:
+    title: str
+    width: int
+    """A longer value is shown all the same, and pushes the rest of its row."""
+    style: str = ""
+
+
+class Table:
+    """Rows of columns: on one line where all of them fit, else on the lines that are given."""
+
+    def __init__(self, screen: Screen, *lines: Sequence[Column]) -> None:
+        self._screen = screen
+        self._lines = lines
+        self._columns = [column for line in lines for column in line]
+
+    def heading(self) -> str:
+        """The titles, without colour."""
+        return f"\n{GAP}".join(
+            GAP.join(column.title.ljust(column.width) for column in columns).rstrip()
+            for columns in self._fitting_lines()
+        )
+
+    def row(self, *values: str | None) -> str:
+        """One value for each column; control characters in them are escaped."""
+        remaining = iter(values)
+        return f"\n{GAP}".join(
+            self._line(
+                columns,
+                [printable(next(remaining) or NO_VALUE) for _ in columns],
+                indent=len(GAP) if number else 0,
+            )
+            for number, columns in enumerate(self._fitting_lines())
+        )
+
+    def _fitting_lines(self) -> Sequence[Sequence[Column]]:
+        whole = sum(column.width + len(GAP) for column in self._columns) - len(GAP)
+        width = self._screen.width
+        return [self._columns] if width is None or whole <= width else self._lines
+
+    def _line(self, columns: Sequence[Column], values: Sequence[str], indent: int) -> str:
+        styled = self._screen.styled
+        line = ""
+        for column, value in zip(columns[:-1], values[:-1], strict=True):
+            cell = value.ljust(column.width) + GAP
+            line += styled(cell, column.style)
+            indent += len(cell)
+        return line + styled(self._screen.wrapped(values[-1], indent), columns[-1].style)

@@ -1,0 +1,56 @@
+"""Shows what happened to each message that was read: a line for each, under its record's."""
+
+import sys
+from collections import Counter
+from typing import Final
+
+from kafka_processor.config import Settings
+from kafka_processor.records import MessageDetails, MetricsRecord
+from verify.screen import BOLD, CYAN, DIM, GREEN, NO_VALUE, RED, YELLOW, Screen, printable
+from verify.tailing import View, main, message_name
+
+STYLE_OF_OUTCOME: Final = {"processed": GREEN, "filtered": YELLOW, "skipped": YELLOW}
+
+
+def metrics_view(screen: Screen, settings: Settings) -> View:
+    styled = screen.styled
+    id_width = len(settings.input_topic) + 12
+    topic_width = max(len(topic) for topic in settings.output_topics[:3])
+
+    def line(details: MessageDetails) -> str:
+        message = printable(message_name(details.message_id, details.replay_of))
+        topic = printable(details.topic or NO_VALUE)
+        style = STYLE_OF_OUTCOME.get(details.outcome, RED)
+        return (
+            f"  {styled(message.ljust(id_width), CYAN)}  {styled(f'{details.outcome:15}', style)}"
+            f"  {topic:{topic_width}}  {duration(details.processing_time):>8}"
+            f"  {duration(details.latency):>8}"
+        )
+
+    def show(record: MetricsRecord, written: str) -> str:
+        outcomes = Counter(details.outcome for details in record.message_details)
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.most_common())
+        head = (
+            f"{styled(written, DIM)}  {styled(f'messages: {len(record.message_details):,}', BOLD)}"
+        )
+        return "\n".join([f"{head}  ({counts})", *map(line, record.message_details)])
+
+    heading = (
+        f"  {'MESSAGE':{id_width}}  {'OUTCOME':15}  {'WENT TO':{topic_width}}"
+        f"  {'WORK':>8}  {'LATENCY':>8}"
+    )
+    return View(MetricsRecord, heading, show)
+
+
+def duration(seconds: float | None) -> str:
+    """At most 8 characters below 28 hours."""
+    if seconds is None:
+        return NO_VALUE
+    for factor, unit in ((1e6, "µs"), (1e3, "ms")):
+        if abs(seconds) * factor < 999.95:
+            return f"{seconds * factor:.1f} {unit}"
+    return f"{seconds:,.1f} s" if abs(seconds) < 1e12 else f"{seconds:.0e} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__ or "", "METRICS_TOPIC", metrics_view))

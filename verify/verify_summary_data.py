@@ -1,0 +1,117 @@
+"""Shows the running counts of each input partition, and their sum over all partitions seen."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from kafka_processor.config import Settings
+from kafka_processor.records import SummaryRecord
+from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, RED, YELLOW, Screen, printable, shortened
+from verify.tailing import View, main
+
+MAX_ROWS: Final = 5
+MAX_LABEL: Final = 16
+MAX_BAR: Final = 20
+WIDTH_OF_A_PIPE: Final = 100
+
+
+def summary_view(screen: Screen, _settings: Settings) -> View:
+    latest: dict[tuple[str, str, int], SummaryRecord] = {}
+
+    def show(record: SummaryRecord, written: str) -> str:
+        # These three make up the record's key. Another group counts the same input once more.
+        latest[record.consumer_group, record.source_topic, record.source_partition] = record
+        of_group = [
+            each for each in latest.values() if each.consumer_group == record.consumer_group
+        ]
+        return "\n".join(
+            [
+                _head(screen, record, written),
+                *_block(screen, record),
+                *_further_counts(screen, record),
+                _sum(screen, of_group),
+            ]
+        )
+
+    return View(SummaryRecord, "", show)
+
+
+def _head(screen: Screen, record: SummaryRecord, written: str) -> str:
+    partition = printable(f"{record.source_topic}-{record.source_partition}")
+    rest = printable(f"next offset {record.next_offset:,}, group {record.consumer_group}")
+    return f"{screen.styled(written, DIM)}  {screen.styled(partition, CYAN)}  {rest}"
+
+
+def _block(screen: Screen, record: SummaryRecord) -> Iterator[str]:
+    """Side by side: the counts, the device types, the locales."""
+    counts = (
+        ("total", record.total_received_count, BOLD),
+        ("processed", record.processed_count, GREEN),
+        ("filtered", record.filtered_count, YELLOW),
+        ("skipped", record.skipped_count, YELLOW),
+        ("error", record.error_count, RED),
+    )
+    digits = max(len(f"{count:,}") for _, count, _ in counts)
+    # 10 for the longest name and a space; three gaps, the one on the left included.
+    room = ((screen.width or WIDTH_OF_A_PIPE) - 10 - digits - 3 * len(GAP)) // 2
+    devices, locales = _bars(record.device_type_counts, room), _bars(record.locale_counts, room)
+    for (name, count, style), device, locale in zip(counts, devices, locales, strict=True):
+        cell = screen.styled(f"{name:9} {count:>{digits},}", style)
+        yield f"{GAP}{cell}{GAP}{device:{room}}{GAP}{locale}".rstrip()
+
+
+def _bars(counts: Mapping[str, int], room: int) -> list[str]:
+    """MAX_ROWS lines: the labels that count most; the last one sums up what is left."""
+    if not counts:
+        return [""] * MAX_ROWS
+    by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    largest = max(by_count[0][1], 1)
+    rows = [
+        (shortened(printable(label), MAX_LABEL), count / largest, count)
+        for label, count in by_count
+    ]
+    if len(rows) > MAX_ROWS:
+        left = rows[MAX_ROWS - 1 :]
+        rows[MAX_ROWS - 1 :] = [(f"{len(left)} others", 0.0, sum(count for _, _, count in left))]
+    label_width = max(len(label) for label, _, _ in rows)
+    digits = max(len(f"{count:,}") for _, _, count in rows)
+    longest = max(min(MAX_BAR, room - label_width - digits - 2), 1)
+    lines = [
+        f"{label:{label_width}} {_bar(share, longest):{longest}} {count:>{digits},}"
+        for label, share, count in rows
+    ]
+    return lines + [""] * (MAX_ROWS - len(lines))
+
+
+def _bar(share: float, longest: int) -> str:
+    return "█" * round(share * longest) or ("▏" if share > 0 else "")
+
+
+def _further_counts(screen: Screen, record: SummaryRecord) -> Iterator[str]:
+    errors = [f"{printable(name)} {count:,}" for name, count in record.error_type_counts.items()]
+    if errors:
+        yield GAP + screen.wrapped(f"errors: {', '.join(errors)}", len(GAP))
+    if record.counted_since_offset:
+        yield f"{GAP}counted since offset {record.counted_since_offset:,}"
+    if record.replayed_count:
+        yield f"{GAP}of the total, sent again by the replay: {record.replayed_count:,}"
+
+
+def _sum(screen: Screen, records: list[SummaryRecord]) -> str:
+    """The whole, as far as it was seen: the sum over the latest record of each partition."""
+    total = sum(each.total_received_count for each in records)
+    parts = {
+        "processed": sum(each.processed_count for each in records),
+        "filtered": sum(each.filtered_count for each in records),
+        "skipped": sum(each.skipped_count for each in records),
+        "error": sum(each.error_count for each in records),
+    }
+    adds_up = total == sum(parts.values())
+    seen = "1 partition seen" if len(records) == 1 else f"{len(records)} partitions seen"
+    text = f"{seen}: {total:,} {'=' if adds_up else '≠'} "
+    text += " + ".join(f"{count:,} {name}" for name, count in parts.items())
+    return GAP + screen.styled(screen.wrapped(text, len(GAP)), BOLD if adds_up else RED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__ or "", "SUMMARY_TOPIC", summary_view))
