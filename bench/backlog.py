@@ -11,7 +11,7 @@ from bench.daemon import MeasuredDaemon
 
 WARM_FROM = 0.4
 """Share of the backlog after which the process counts as warm."""
-DEADLINE = 300.0
+DEADLINE = 120.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,11 @@ from types import FrameType
 from typing import Final
 
 from confluent_kafka import KafkaException
-from rich.console import Console
+
+try:
+    from rich.console import Console
+except ImportError:
+    sys.exit("error: the demo needs more packages: pip install -e '.[demo]'")
 
 from dev.demo_account import Account, account_lines, close_account
 from dev.demo_daemon import Daemon, DemoError

@@ -59,17 +59,13 @@ class Daemon:
 
     def stop(self) -> int:
         """Asks it to end and returns its exit code; kills it if it does not end."""
-        if self._process is None:
-            return 0
+        assert self._process is not None
         self._process.terminate()
         try:
-            exit_code = self._process.wait(STOP_TIMEOUT)
+            return self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            exit_code = self._process.wait()
-        self._guard.ended(self._process.pid)
-        self._process = None
-        return exit_code
+            return self._process.wait()
 
     def describe_end(self, exit_code: int) -> str:
         return f"exit code {exit_code}, {self.describe_log()}"
@@ -84,6 +80,11 @@ class Daemon:
         return f"its log: {kept}\n  its last line: {last}"
 
     def close(self) -> None:
+        """Ends it if it still runs, and removes its files."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._guard.ended(self._process.pid)
         self._guard.close()
 
 

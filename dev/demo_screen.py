@@ -193,7 +193,7 @@ def _latest_rows(latest: Latest) -> Iterable[tuple[str, str, str]]:
         cleaned, _ = latest.cleaned
         content = cleaned.message_content
         version, ip = content.get("app_version"), content.get("ip")
-        text = f"{cleaned.clean_type}: app_version {version}, ip {ip}"
+        text = f"{cleaned.clean_type}: app_version {version!s}, ip {ip!s}"
         yield "cleaned-data", printable(text), "yellow"
     if latest.skipped:
         skipped = latest.skipped

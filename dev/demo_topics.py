@@ -1,6 +1,5 @@
 """Reads all topics of the daemon, committed records only, into a ledger."""
 
-import logging
 import threading
 import time
 from collections.abc import Collection, Iterable
@@ -20,6 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from dev.demo_ledger import Ledger
+from dev.login_producer import silent_log
 from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.config import Settings
 
@@ -28,10 +28,6 @@ Place = tuple[str, int]
 
 _MOST: Final = 1000
 _ANSWER_TIMEOUT: Final = 5.0
-
-_silent = logging.getLogger("dev.librdkafka")
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False
 
 
 class TopicReader:
@@ -46,9 +42,9 @@ class TopicReader:
         self.lock = threading.Lock()
         self.problem = ""
         self._consumer = Consumer(
-            reader_config(settings) | {"enable.partition.eof": True, "logger": _silent}
+            reader_config(settings) | {"enable.partition.eof": True, "logger": silent_log}
         )
-        self._admin = AdminClient(connection_config(settings) | {"logger": _silent})
+        self._admin = AdminClient(connection_config(settings) | {"logger": silent_log})
         places = _find_partitions(self._admin, (settings.input_topic, *settings.output_topics))
         self._ends: dict[Place, int] = dict.fromkeys(places, -1)
         """Where each partition was found to end, once all before it was taken in."""

@@ -23,9 +23,10 @@ _CHUNK: Final = 500
 """Events between two looks at the clock and at whether to stop."""
 _TICK: Final = 0.01
 
-_silent = logging.getLogger("dev.librdkafka")
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False
+silent_log = logging.getLogger("dev.librdkafka")
+"""For the clients' own log lines: what matters of them arrives as an error too."""
+silent_log.addHandler(logging.NullHandler())
+silent_log.propagate = False
 
 
 class GeneratorError(Exception):
@@ -40,6 +41,28 @@ class Plan:
     """Events a second; None: as fast as possible."""
     count: int | None = None
     seconds: float | None = None
+
+
+class _Pace:
+    """How many events are due now, at an even rate."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._rate = rate
+        self._since = time.monotonic()
+        self._sent = 0
+
+    def due(self) -> int:
+        if self._rate is None:
+            return _CHUNK
+        now = time.monotonic()
+        due = int((now - self._since) * self._rate) - self._sent
+        if due > max(self._rate, 1):
+            # More than a second behind: what was held up is not sent in one burst.
+            self._since, self._sent, due = now, 0, 1
+        return min(due, _CHUNK)
+
+    def sent(self, count: int) -> None:
+        self._sent += count
 
 
 class LoginProducer:
@@ -67,7 +90,7 @@ class LoginProducer:
                 "delivery.report.only.error": True,
                 "partitioner": "murmur2_random",
                 "error_cb": self._on_error,
-                "logger": _silent,
+                "logger": silent_log,
             }
         )
 
@@ -100,31 +123,22 @@ class LoginProducer:
 
         Records that are not acknowledged 5 s later are given up and count as failed.
         """
-        started = paced_from = time.monotonic()
-        sent = paced = 0
+        started = time.monotonic()
+        pace = _Pace(plan.rate)
+        sent = 0
         while not stop.is_set():
-            now = time.monotonic()
-            if plan.seconds is not None and now - started >= plan.seconds:
+            if plan.seconds is not None and time.monotonic() - started >= plan.seconds:
                 break
             if plan.count is not None and sent >= plan.count:
                 break
-            chunk = _CHUNK
-            if plan.rate is not None:
-                due = int((now - paced_from) * plan.rate) - paced
-                if due > max(plan.rate, 1):
-                    # More than a second behind: what was held up is not sent in one burst.
-                    paced_from, paced, due = now, 0, 1
-                chunk = min(due, chunk)
-            if plan.count is not None:
-                chunk = min(chunk, plan.count - sent)
-            if chunk > 0:
+            chunk = pace.due() if plan.count is None else min(pace.due(), plan.count - sent)
+            if chunk:
                 self._send(chunk, stop)
+                pace.sent(chunk)
                 sent += chunk
-                paced += chunk
-                self._client.poll(0)
             else:
-                self._client.poll(0)
                 stop.wait(_TICK)
+            self._client.poll(0)
         self._flush()
 
     @property

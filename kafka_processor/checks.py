@@ -3,6 +3,7 @@
 Each is a pure function. A message that fails is a value (`Fault`), never an exception.
 """
 
+import re
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple, TypeGuard
 
@@ -12,6 +13,7 @@ from kafka_processor.records import FIELDS, MAX_TEXT, ErrorType, LoginEvent, dec
 from kafka_processor.timestamps import is_numeric_string
 
 _decode_json = msgspec.json.Decoder().decode
+_LONG_NUMBER = re.compile(rb"[0-9]{309}")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -52,6 +54,8 @@ def _read_unusual_event(value: bytes | None) -> LoginEvent | Fault:
         document = _decode_json(value)
     except _UNREADABLE as error:
         return Fault("parse_error", _describe(error), None)
+    if _LONG_NUMBER.search(value) and _holds_too_large_number(document):
+        return Fault("parse_error", "the message holds a number out of range", None)
     if not isinstance(document, dict):
         return Fault("parse_error", "the message is JSON but not an object", None)
     return _examine({name: document[name] for name in FIELDS if name in document})
@@ -100,6 +104,20 @@ def _fits_a_double(number: int | float) -> bool:
     except OverflowError:
         return False
     return True
+
+
+def _holds_too_large_number(part: object) -> bool:
+    """Integers alone: the parser itself refuses too large a floating-point number."""
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+        elif isinstance(part, int) and not _fits_a_double(part):
+            return True
+    return False
 
 
 def _describe(error: Exception) -> str:

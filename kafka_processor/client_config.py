@@ -33,6 +33,7 @@ def connection_config(settings: Settings) -> ClientConfig:
 
 
 def consumer_config(settings: Settings) -> ClientConfig:
+    session = _milliseconds(settings.session_timeout)
     tuned: ClientConfig = {
         # The client's default of 1000 lets a full queue drain and stand still: 13 times slower.
         "fetch.queue.backoff.ms": 2,
@@ -42,14 +43,13 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "topic.metadata.refresh.interval.ms": 5000,
         "socket.nagle.disable": True,
         "retry.backoff.ms": 10,
+        "heartbeat.interval.ms": max(min(session // 4, 1000), 100),
+        "max.poll.interval.ms": max(_milliseconds(MAX_POLL_INTERVAL), session),
     }
-    session = _milliseconds(settings.session_timeout)
     fixed: ClientConfig = {
         "group.id": settings.consumer_group,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": session,
-        "heartbeat.interval.ms": max(min(session // 4, 1000), 100),
-        "max.poll.interval.ms": max(_milliseconds(MAX_POLL_INTERVAL), session),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
@@ -62,27 +62,36 @@ def consumer_config(settings: Settings) -> ClientConfig:
     return tuned | connection_config(settings) | fixed
 
 
-def producer_config(settings: Settings) -> ClientConfig:
-    """The producer without its `transactional.id`, which belongs to a process, not to settings."""
+def producer_config(settings: Settings, max_record: int) -> ClientConfig:
+    """The producer without its `transactional.id`, which belongs to a process, not to settings.
+
+    `max_record`: bytes that every output topic takes. A batch of records that is larger would be
+    refused as a whole, since the limit of a topic is one on batches.
+    """
     timeout = _milliseconds(settings.transaction_timeout)
     tuned: ClientConfig = {
         "linger.ms": 1,
         "compression.type": "lz4",
+        "batch.size": 1_000_000,
         "queue.buffering.max.messages": 500_000,
         "queue.buffering.max.kbytes": 512 * 1024,
         "socket.nagle.disable": True,
         # The default of 100 is felt in every transaction that meets the end of the one before.
         "retry.backoff.ms": 10,
+        # A record that cannot be delivered fails its transaction before the broker ends that.
+        "message.timeout.ms": timeout,
     }
     fixed: ClientConfig = {
         "enable.idempotence": True,
         "acks": "all",
         "partitioner": "murmur2_random",
         "delivery.report.only.error": True,
-        # A record that cannot be delivered fails its transaction before the broker ends that.
-        "message.timeout.ms": timeout,
     }
-    return tuned | connection_config(settings) | fixed
+    config = tuned | connection_config(settings) | fixed
+    batch_size = str(config["batch.size"])
+    if batch_size.isdecimal():  # else the client says what is wrong with it
+        config["batch.size"] = min(int(batch_size), max_record)
+    return config
 
 
 def reader_config(settings: Settings) -> ClientConfig:

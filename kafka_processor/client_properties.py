@@ -45,7 +45,7 @@ REFUSED = {
 def read_properties(path: Path) -> tuple[dict[str, str], list[str]]:
     """The file's properties, and one line for each thing wrong with it (values are not shown)."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except OSError as error:
         return {}, [f"cannot be read ({error.strerror})"]
     except UnicodeDecodeError:

@@ -20,6 +20,10 @@ PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 IS_SOURCE_CHECKOUT = (PROJECT_FOLDER / "pyproject.toml").is_file()
 
 
+_NOT_ALLOWED = (ValueError, KeyError, OSError, RuntimeError)
+"""What a parser raises; the last two come from paths: too long, or of no user's home."""
+
+
 class SettingsError(Exception):
     """Wrong settings: one line each, ready to print; never holds a secret's value."""
 
@@ -40,9 +44,17 @@ class Rule:
 
 
 def _setting(
-    default: str, parse: Callable[[str], Any], allowed: str, meaning: str, secret: bool = False
+    default: str,
+    parse: Callable[[str], Any],
+    allowed: str,
+    meaning: str,
+    *,
+    secret: bool = False,
+    shown: bool = True,
 ) -> Any:
-    return field(metadata={"rule": Rule(default, parse, allowed, meaning, secret)}, repr=not secret)
+    """`secret`: the text is; `shown=False`: what it is parsed to is."""
+    rule = Rule(default, parse, allowed, meaning, secret)
+    return field(metadata={"rule": rule}, repr=shown and not secret)
 
 
 _TOPIC = (types.topic_name, "1 to 249 of a-z A-Z 0-9 . _ -")
@@ -67,10 +79,10 @@ class Settings:
         "outputs", types.one_of("outputs", "all", "none"), "outputs, all or none",
         "which missing topics are created at start; all: the input too")
     input_partitions: int = _setting(
-        "4", types.integer(1, 100_000), "a whole number from 1",
+        "4", types.integer(1, 100_000), "a whole number from 1 to 100000",
         "partitions of an input topic that is created")
     topic_replication: int | None = _setting(
-        "", types.integer(1, 32_767), "a whole number from 1",
+        "", types.integer(1, 32_767), "a whole number from 1 to 32767",
         "replication of topics that are created; not set: the broker's default")
 
     kafka_bootstrap_servers: str = _setting(
@@ -114,13 +126,13 @@ class Settings:
         "2.3.0", types.comma_separated, "versions, comma-separated",
         "app versions that are processed; others go to cleaned-data")
     summary_publish_interval: int = _setting(
-        "1000", types.integer(1, 2_000_000_000), "a whole number from 1",
+        "1000", types.integer(1, 2_000_000_000), "a whole number from 1 to 2000000000",
         "messages between two summaries")
 
     device_id_key: bytes | None = _setting(
         "", parse_key, KEY_FORM, "secret key of the device pseudonyms", secret=True)
     device_id_key_file: bytes | None = _setting(
-        "", read_key_file, f"a file with {KEY_FORM}", "file that holds the key", )
+        "", read_key_file, f"a file with {KEY_FORM}", "file that holds the key", shown=False)
     allow_key_change: bool = _setting(
         "false", types.boolean, "true or false",
         "go on although a partition was counted under another key")
@@ -196,8 +208,9 @@ def load_settings(given: Mapping[str, str]) -> Settings:
     from_file = {
         SETTING_OF_PROPERTY[name]: value
         for name, value in properties.items()
-        if name in SETTING_OF_PROPERTY
+        if name in SETTING_OF_PROPERTY and value
     }
+    wrong: set[str] = set()
     values: dict[str, Any] = {}
     for name, rule in rules():
         text = given.get(name, from_file.get(name, rule.default))
@@ -206,11 +219,13 @@ def load_settings(given: Mapping[str, str]) -> Settings:
         values[name.lower()] = None
         if text or name == "METRICS_TOPIC":
             try:
+                text.encode()  # fails for bytes in the environment that are not UTF-8
                 values[name.lower()] = rule.parse(text)
-            except (ValueError, KeyError):
+            except _NOT_ALLOWED:
+                wrong.add(name)
                 shown = "(secret, not shown)" if rule.secret else repr(text)
                 problems.append(f"{name}: {shown} is not allowed; allowed: {rule.allowed}")
-    problems += _contradictions(values)
+    problems += [line for name, line in _contradictions(values) if name not in wrong]
     if problems:
         raise SettingsError(problems)
     others = {n: v for n, v in properties.items() if n not in SETTING_OF_PROPERTY}
@@ -219,35 +234,40 @@ def load_settings(given: Mapping[str, str]) -> Settings:
 
 def _read_properties_file(given: Mapping[str, str], problems: list[str]) -> dict[str, str]:
     path = given.get("KAFKA_PROPERTIES_FILE", "").strip()
-    if not path or not Path(path).expanduser().is_file():
-        return {}
-    properties, wrong = read_properties(Path(path).expanduser())
+    try:
+        file = types.existing_file(path)
+    except _NOT_ALLOWED:
+        return {}  # said where the setting itself is read
+    properties, wrong = read_properties(file)
     problems += [f"KAFKA_PROPERTIES_FILE: {path!r}: {line}" for line in wrong]
     return properties
 
 
-def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with settings that are each allowed by themselves."""
+def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Settings that are wrong though each is allowed by itself: their names, and why."""
     first_use: dict[str, str] = {}
     for name in (n for n, _ in rules() if n.endswith("_TOPIC")):
         topic = values[name.lower()]
         if topic and topic in first_use:
-            yield f"{name}: {topic!r} is {first_use[topic]} too; topics must differ from each other"
+            why = f"{topic!r} is {first_use[topic]} too; topics must differ from each other"
+            yield name, f"{name}: {why}"
         elif topic:
             first_use[topic] = name
 
-    sasl = str(values["kafka_security_protocol"]).startswith("SASL")
-    mechanism = values["kafka_sasl_mechanism"]
-    if sasl and not mechanism:
-        yield "KAFKA_SASL_MECHANISM: not set; KAFKA_SECURITY_PROTOCOL with SASL needs it"
-    if sasl and mechanism and mechanism not in ("OAUTHBEARER", "GSSAPI"):
-        for name in ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
-            if values[name.lower()] is None:
-                yield f"{name}: not set; {mechanism} needs it"
-    certificate, key = values["kafka_ssl_certificate_location"], values["kafka_ssl_key_location"]
-    if key and not certificate:
-        yield "KAFKA_SSL_CERTIFICATE_LOCATION: not set; KAFKA_SSL_KEY_LOCATION needs it"
+    def demand(name: str, why: str) -> Iterator[tuple[str, str]]:
+        if values[name.lower()] is None:
+            yield name, f"{name}: not set; {why} needs it"
+
+    if str(values["kafka_security_protocol"]).startswith("SASL"):
+        yield from demand("KAFKA_SASL_MECHANISM", "KAFKA_SECURITY_PROTOCOL with SASL")
+        mechanism = values["kafka_sasl_mechanism"]
+        if mechanism and mechanism not in ("OAUTHBEARER", "GSSAPI"):
+            yield from demand("KAFKA_SASL_USERNAME", mechanism)
+            yield from demand("KAFKA_SASL_PASSWORD", mechanism)
+    if values["kafka_ssl_key_location"]:
+        yield from demand("KAFKA_SSL_CERTIFICATE_LOCATION", "KAFKA_SSL_KEY_LOCATION")
 
     key, key_in_file = values["device_id_key"], values["device_id_key_file"]
     if key and key_in_file and key != key_in_file:
-        yield "DEVICE_ID_KEY: differs from the key in DEVICE_ID_KEY_FILE; set only one of them"
+        why = "differs from the key in DEVICE_ID_KEY_FILE; set only one of them"
+        yield "DEVICE_ID_KEY", f"DEVICE_ID_KEY: {why}"

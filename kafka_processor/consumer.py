@@ -6,6 +6,7 @@ failure of any kind, is the same path: all partitions wait again (`rewind`). So 
 to a position, whether at the start, in a rebalance, after an abort, or behind a gap.
 """
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ from kafka_processor.kafka_errors import (
 
 LOOKUP_TIMEOUT: Final = 1.0
 """Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
-CONNECT_TIMEOUT: Final = 5.0
+CONNECT_TIMEOUT: Final = 4.0
+CONNECT_STEP: Final = 1.0
+"""Seconds of one wait for an answer within a try: how fast a signal is noticed."""
 MAX_PAUSE: Final = 10.0
 
 
@@ -80,6 +83,7 @@ class InputConsumer:
         )
         self.has_joined = False
         self.refused_login: str | None = None
+        self.found_no_broker = False
         self._owned: set[int] = set()
         self._waiting: set[int] = set()
         self._out_of_range: set[int] = set()
@@ -211,11 +215,12 @@ class InputConsumer:
     def begin_commit(self, offsets: list[TopicPartition]) -> None:
         """Commits without a transaction; `poll_messages` hears the answer."""
         self._awaited = _positions(offsets)
+        self._answered = None
         self._client.commit(offsets=offsets, asynchronous=True)
 
     @property
     def is_commit_answered(self) -> bool:
-        return self._answered is not None and self._answered == self._awaited
+        return self._answered == self._awaited
 
     def finish_commit(self, offsets: list[TopicPartition]) -> None:
         """Returns once the offsets are committed. Raises KafkaException.
@@ -234,9 +239,11 @@ class InputConsumer:
         self._answered = _positions(partitions)
         self._commit_error = error or next((p.error for p in partitions if p.error), None)
 
-    def close(self) -> None:
-        """Leaves the group; partitions are revoked first."""
-        self._client.close()
+    def close(self, timeout: float) -> None:
+        """Leaves the group; partitions are revoked first. Gives up after `timeout` seconds."""
+        closing = threading.Thread(target=self._client.close, daemon=True)
+        closing.start()
+        closing.join(timeout)
 
     def _give_up(self, client: Consumer, partitions: Iterable[TopicPartition]) -> None:
         numbers = {p.partition for p in partitions}
@@ -274,6 +281,8 @@ class InputConsumer:
     def _on_error(self, error: KafkaError) -> None:
         if is_refused_login(error):
             self.refused_login = describe(error)
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.found_no_broker = True
         if self.has_joined:
             self._log_at_times("connection trouble", error)
 
@@ -307,15 +316,12 @@ def create_consumer_with_retry(
     """
     consumer = InputConsumer(settings, log, client_log)
     for attempt in range(1, settings.startup_retries + 1):
-        try:
-            consumer.input_partitions(CONNECT_TIMEOUT)
+        error = _try_to_connect(consumer, wait)
+        if error is None:
             return consumer
-        except KafkaException as exception:
-            consumer.serve()
-            error = error_of(exception)
         if is_no_permission(error):
             raise ConnectionFailed(
-                f"no permission to see {settings.input_topic}: {describe(error)}"
+                f"no permission to see topic {settings.input_topic}: {describe(error)}"
             )
         if consumer.refused_login:
             raise ConnectionFailed(
@@ -337,3 +343,20 @@ def create_consumer_with_retry(
         f"KAFKA_BOOTSTRAP_SERVERS: no broker answers at {settings.kafka_bootstrap_servers} "
         f"(tried {attempt} times); is Kafka running there?"
     )
+
+
+def _try_to_connect(consumer: InputConsumer, wait: Callable[[float], bool]) -> KafkaError | None:
+    """None once a broker has answered, else why not."""
+    deadline = time.monotonic() + CONNECT_TIMEOUT
+    consumer.found_no_broker = False
+    while True:
+        try:
+            consumer.input_partitions(CONNECT_STEP)
+        except KafkaException as exception:
+            error = error_of(exception)
+        else:
+            return None
+        consumer.serve()
+        is_certain = consumer.refused_login or consumer.found_no_broker or is_no_permission(error)
+        if is_certain or time.monotonic() > deadline or wait(0):
+            return error

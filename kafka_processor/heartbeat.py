@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,19 +20,24 @@ _PREFIX: Final = "kafka_processor.heartbeat."
 
 
 class Heartbeat:
+    """Where there is no folder to write to, there is no heartbeat."""
+
     def __init__(self) -> None:
-        self._file = Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getpid()}"
+        self._file: Path | None = None
+        with suppress(FileNotFoundError):
+            self._file = Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getpid()}"
         self._next = 0.0
 
     def __enter__(self) -> "Heartbeat":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.unlink(missing_ok=True)
+        if self._file:
+            self._file.unlink(missing_ok=True)
 
     def beat(self) -> None:
         now = time.monotonic()
-        if now >= self._next:
+        if self._file and now >= self._next:
             self._file.touch()
             self._next = now + INTERVAL
 

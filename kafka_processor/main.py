@@ -43,12 +43,13 @@ EXIT_WRONG_SETTINGS = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code (`docs/contract.md`)."""
     options = _read_arguments(arguments)
+    stopping = _stop_on_signals()
     try:
         settings = load_settings(environment_and_dotenv(os.environ))
         log = create_log(settings)
         if options.check:
             return _check(settings, log)
-        return _run(settings, find_or_make_key(settings, log), log)
+        return _run(settings, find_or_make_key(settings, log), log, stopping)
     except SettingsError as error:
         for line in error.lines:
             print(line, file=sys.stderr)  # noqa: T201
@@ -75,29 +76,15 @@ def _check(settings: Settings, log: FilteringBoundLogger) -> int:
     return EXIT_OK
 
 
-def _run(settings: Settings, key: bytes, log: FilteringBoundLogger) -> int:
-    stopping = _stop_on_signals()
+def _run(
+    settings: Settings, key: bytes, log: FilteringBoundLogger, stopping: threading.Event
+) -> int:
     for name, setting in settings.overruled_properties:
         log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
     log.info("starting", version=__version__, key_id=key_id(key), **settings.shown())
-    client_log = ClientLog(log)
     try:
-        consumer = create_consumer_with_retry(settings, log, client_log, stopping.wait)
-        prepare_topics(settings, consumer, log, client_log, stopping.wait)
-        processor = Processor(
-            settings,
-            consumer,
-            create_producer(settings, consumer, client_log),
-            Pipeline(settings, key),
-            SummaryPrinter(settings, key_id(key)),
-            log,
-        )
-        processor.start(stopping.is_set)
-        if not stopping.is_set():
-            print("Kafka Consumer has started...", flush=True)  # noqa: T201
         with Heartbeat() as heartbeat:
-            processor.run(stopping.is_set, heartbeat.beat)
-        processor.stop(STOP_TIMEOUT)
+            _work(settings, key, log, stopping, heartbeat)
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
@@ -111,6 +98,41 @@ def _run(settings: Settings, key: bytes, log: FilteringBoundLogger) -> int:
         return exit_code
     log.info("stopped")
     return EXIT_OK
+
+
+def _work(
+    settings: Settings,
+    key: bytes,
+    log: FilteringBoundLogger,
+    stopping: threading.Event,
+    heartbeat: Heartbeat,
+) -> None:
+    """Connects, joins the group and works until the process is to stop."""
+
+    def wait(seconds: float) -> bool:
+        heartbeat.beat()
+        return stopping.wait(seconds)
+
+    client_log = ClientLog(log)
+    consumer = create_consumer_with_retry(settings, log, client_log, wait)
+    max_record = prepare_topics(settings, consumer, log, client_log, wait)
+    processor = Processor(
+        settings,
+        consumer,
+        create_producer(settings, consumer, max_record, client_log),
+        Pipeline(settings, key),
+        SummaryPrinter(settings, key_id(key)),
+        log,
+    )
+    try:
+        processor.start(stopping.is_set, heartbeat.beat)
+        if not stopping.is_set():
+            print("Kafka Consumer has started...", flush=True)  # noqa: T201
+        processor.run(stopping.is_set, heartbeat.beat)
+    except BaseException:
+        processor.leave()
+        raise
+    processor.stop(STOP_TIMEOUT)
 
 
 def _explain(exception: KafkaException) -> tuple[str, int]:

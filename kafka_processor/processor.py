@@ -26,6 +26,7 @@ from kafka_processor.kafka_errors import (
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline, Work
 from kafka_processor.producer import BatchFailed, OutputProducer
+from kafka_processor.records import position_of
 from kafka_processor.skipped import SkippedBacklog
 from kafka_processor.summary_printer import SummaryPrinter
 
@@ -38,6 +39,8 @@ COMMITTING_WAIT: Final = 0.002
 REBALANCE_WAIT: Final = 2.0
 """Seconds to finish a commit before partitions go to another member; else it is given up."""
 MAX_PAUSE: Final = 10.0
+LEAVE_TIMEOUT: Final = 1.5
+"""Seconds to leave the group; a join that is under way can hold that up."""
 
 
 class Processor:
@@ -85,7 +88,7 @@ class Processor:
         """A member of the group, and able to publish."""
         return self._consumer.has_joined and self._failure is None
 
-    def start(self, should_stop: Callable[[], bool]) -> None:
+    def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
 
         In this order, so that a predecessor with the same INSTANCE_ID has left the group before
@@ -94,6 +97,7 @@ class Processor:
         self._consumer.join(self)
         is_producer_ready = False
         while not should_stop() and not (self._consumer.has_joined and is_producer_ready):
+            on_turn()
             self._consumer.poll_messages(1, IDLE_WAIT)
             if self._consumer.has_joined and time.monotonic() >= self._retry_at:
                 try:
@@ -131,9 +135,14 @@ class Processor:
             self._log.warning("gave up the batch in hand", reason=str(failure))
             self._failure = failure
         self._report_skipped(at_once=True)
-        self._producer.close()
-        self._consumer.close()
+        self.leave()
         self._log.info("worked off by this process", **self._totals)
+
+    def leave(self) -> None:
+        """Leaves the group at once; what is under way is not committed."""
+        self._failure = self._failure or BatchFailed("leaving")
+        self._producer.close()
+        self._consumer.close(LEAVE_TIMEOUT)
 
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
@@ -309,29 +318,29 @@ class Processor:
         self._failures += 1
 
     def _narrow_down(self, failure: BatchFailed) -> bool:
-        """Closes in on a record that the broker refuses for a cause in the record itself.
+        """Closes in on records that the broker refuses for a cause in the record itself.
 
-        A refusal fails a whole batch. Batches are halved until one message is left, which then
-        gets the outcome `publish_error`; with each success they double again. Returns False where
-        no message is to blame.
+        A refusal fails the whole batch. Records that were sent by themselves are known to be to
+        blame; else batches are halved until one message is left, and double again with each
+        success. Who is to blame gets the outcome `publish_error` in the next try. Returns False
+        where that does not help.
         """
-        if failure.error is None or not blames_record(failure.error):
-            return False
         settings = self._settings
-        if failure.topic not in (
-            settings.processed_topic,
-            settings.errors_topic,
-            settings.cleaned_topic,
-        ):
+        topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
+        refused = [r for r in failure.records if blames_record(r.error) and r.topic in topics]
+        if not refused:
             return False
         messages = sum(len(work.lines) for work in self._committing.values())
-        self._limit = max(messages // 2, 1)
-        if messages == 1:
-            [(partition, work)] = self._committing.items()
-            guilty = (partition, work.next_offset - 1)
-            if guilty in self._refused:
-                return False
-            self._refused[guilty] = f"{failure.topic} refuses the record: {failure.error.str()}"
+        to_blame = {
+            position_of(record.value): f"{record.topic} refuses the record: {record.error.str()}"
+            for record in refused
+            if record.was_alone or messages == 1
+        }
+        if not to_blame:
+            self._limit = max(messages // 2, 1)
+        elif to_blame.keys() <= self._refused.keys():
+            return False
+        self._refused |= to_blame
         return True
 
     def _forget(self, partitions: Collection[int]) -> None:

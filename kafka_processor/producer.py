@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -31,28 +31,45 @@ GRACE: Final = 2.0
 offsets is known to hang when a coordinator dies (librdkafka issues 5456 and 5511)."""
 
 
+class FailedRecord(NamedTuple):
+    """A record that could not be delivered."""
+
+    error: KafkaError
+    topic: str
+    value: bytes
+    was_alone: bool
+    """It was sent by itself, so the failure is its own and not a neighbour's."""
+
+
 class BatchFailed(Exception):
     """The batch is not delivered; `recover` and go back to the committed offsets."""
 
-    def __init__(self, reason: str, error: KafkaError | None = None, topic: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        error: KafkaError | None = None,
+        records: Sequence[FailedRecord] = (),
+    ) -> None:
         super().__init__(reason)
         self.error = error
-        self.topic = topic
-        """Whose record failed, where that is known."""
+        self.records = records
+        """Those that are known to have failed."""
 
 
 class OutputProducer(ABC):
     """One producer for all outputs. Not thread-safe, but for the commit it runs itself."""
 
-    def __init__(self, settings: Settings, consumer: InputConsumer, logger: Any) -> None:
-        self._config = producer_config(settings)
+    def __init__(
+        self, settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
+    ) -> None:
+        self._config = producer_config(settings, max_record)
         self._config["logger"] = logger
         self._commit_timeout = settings.transaction_timeout
         self._consumer = consumer
         self._client: Producer | None = None
         self._is_ready = False
-        self._failures: list[tuple[KafkaError, str]] = []
-        """Records of this client that could not be delivered: why, and their topic."""
+        self._failures: list[FailedRecord] = []
+        """Records of this client that could not be delivered."""
         self._reset()
 
     def _reset(self) -> None:
@@ -65,7 +82,7 @@ class OutputProducer(ABC):
         """Makes the client ready to publish. Raises KafkaException while it is not: call again."""
         if self._client is None:
             self._failures = []
-            note = partial(_note_failed_delivery, self._failures)
+            note = partial(_note_failed_delivery, self._failures, self._config["batch.size"])
             self._client = Producer(self._config | {"on_delivery": note})
             self._reset()
         try:
@@ -91,13 +108,14 @@ class OutputProducer(ABC):
     def is_committing(self) -> bool:
         """Whether there is reason to wait for the commit: it has not ended, nor is it overdue."""
         commit = self._background
-        return commit is not None and not self._has_ended(commit) and not commit.is_overdue
+        if commit is None or self._failures or commit.is_overdue:
+            return False
+        return not self._has_ended(commit)
 
     def wait(self, timeout: float) -> bool:
-        """Waits for the end of the commit, at most `timeout` seconds; True if it is there."""
-        if self._background:
-            self._background.finished.wait(timeout)
-        return not self.is_committing()
+        """Waits for the background, at most `timeout` seconds; True if `finish` need not wait."""
+        commit = self._background
+        return commit is None or commit.finished.wait(timeout) or commit.is_overdue
 
     def begin(self) -> None:
         """Opens the batch. Raises BatchFailed."""
@@ -115,7 +133,7 @@ class OutputProducer(ABC):
             except KafkaException as exception:
                 client.poll(0)
                 self._raise_failed_delivery()
-                raise _batch_failed(error_of(exception), topic) from None
+                raise self._refused_at_once(error_of(exception), topic, value) from None
 
     def _produce_patiently(
         self, client: Producer, topic: str, key: bytes | None, value: bytes
@@ -128,7 +146,7 @@ class OutputProducer(ABC):
             except BufferError:
                 continue
             except KafkaException as exception:
-                raise _batch_failed(error_of(exception), topic) from None
+                raise self._refused_at_once(error_of(exception), topic, value) from None
             return
 
     def commit(self, offsets: list[TopicPartition]) -> None:
@@ -146,12 +164,15 @@ class OutputProducer(ABC):
         """
         if self._background is None:
             return
+        # Behind a record that failed the client sends nothing more, and the commit would wait.
+        self._raise_failed_delivery()
         if not self._background.finished.wait(timeout):
+            self._raise_failed_delivery()
             raise BatchFailed("the commit was not answered in time")
         exception = self._background.exception or self._finish_commit()
         if isinstance(exception, KafkaException):
             self._raise_failed_delivery()
-            raise _batch_failed(error_of(exception), "")
+            raise _batch_failed(error_of(exception))
         if exception:
             raise exception
         self._background = None
@@ -188,7 +209,15 @@ class OutputProducer(ABC):
 
     def _raise_failed_delivery(self) -> None:
         if self._failures:
-            raise _batch_failed(*self._failures[0])
+            first = self._failures[0]
+            raise BatchFailed(
+                f"{first.topic}: {describe(first.error)}", first.error, list(self._failures)
+            )
+
+    def _refused_at_once(self, error: KafkaError, topic: str, value: bytes) -> BatchFailed:
+        """The client itself does not take the record."""
+        record = FailedRecord(error, topic, value, was_alone=True)
+        return BatchFailed(f"{topic}: {describe(error)}", error, [record])
 
     def _drop_client(self) -> None:
         """The client ends on a thread of its own: it may be in a call that hangs."""
@@ -203,8 +232,10 @@ class OutputProducer(ABC):
 class ExactlyOnceProducer(OutputProducer):
     """Outputs, offsets and counts of a batch in one Kafka transaction (KIP-98, KIP-447)."""
 
-    def __init__(self, settings: Settings, consumer: InputConsumer, logger: Any) -> None:
-        super().__init__(settings, consumer, logger)
+    def __init__(
+        self, settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
+    ) -> None:
+        super().__init__(settings, consumer, max_record, logger)
         # One id for the life of the process: a new client under it ends, and shuts out, what the
         # one before has left open.
         instance = settings.instance_id or token_hex(8)
@@ -215,15 +246,17 @@ class ExactlyOnceProducer(OutputProducer):
         try:
             self._ready_client().begin_transaction()
         except KafkaException as exception:
-            raise _batch_failed(error_of(exception), "") from None
+            raise _batch_failed(error_of(exception)) from None
         super().begin()
 
     def _take_over(self, client: Producer) -> None:
         client.init_transactions(START_TIMEOUT)
 
     def _abort(self, client: Producer) -> bool:
-        if not self._is_abortable() or len(client):
-            return False  # records thrown away on their way would leave a gap in the sequence
+        # A record that failed, or is thrown away on its way, leaves a gap in the sequence numbers
+        # that fails the next transaction: then only a new client helps.
+        if self._failures or not self._is_abortable() or len(client):
+            return False
         try:
             client.abort_transaction(ABORT_TIMEOUT)
         except KafkaException:
@@ -269,7 +302,7 @@ class AtLeastOnceProducer(OutputProducer):
         def flush() -> None:
             undelivered = client.flush(self._commit_timeout)
             if failures:
-                raise KafkaException(failures[0][0])
+                raise KafkaException(failures[0].error)
             if undelivered:
                 raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
 
@@ -294,17 +327,22 @@ class AtLeastOnceProducer(OutputProducer):
         return None
 
 
-def create_producer(settings: Settings, consumer: InputConsumer, logger: Any) -> OutputProducer:
+def create_producer(
+    settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
+) -> OutputProducer:
+    """`max_record`: bytes that every output topic takes in one batch of records."""
     exactly_once = settings.delivery == "exactly-once"
     kind = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
-    return kind(settings, consumer, logger)
+    return kind(settings, consumer, max_record, logger)
 
 
 def _note_failed_delivery(
-    failures: list[tuple[KafkaError, str]], error: KafkaError | None, message: Message
+    failures: list[FailedRecord], batch_size: int, error: KafkaError | None, message: Message
 ) -> None:
     if error and not is_purged(error):
-        failures.append((error, message.topic() or ""))
+        value = message.value() or b""
+        # The client sends a record that is larger than its batches by itself.
+        failures.append(FailedRecord(error, message.topic() or "", value, len(value) > batch_size))
 
 
 def _repeat(call: Callable[[float], Any], deadline: float) -> None:
@@ -319,6 +357,5 @@ def _repeat(call: Callable[[float], Any], deadline: float) -> None:
             return
 
 
-def _batch_failed(error: KafkaError, topic: str) -> BatchFailed:
-    where = f"{topic}: " if topic else ""
-    return BatchFailed(where + describe(error), error, topic)
+def _batch_failed(error: KafkaError) -> BatchFailed:
+    return BatchFailed(describe(error), error)

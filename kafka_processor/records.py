@@ -30,7 +30,7 @@ FIELDS: Final = (
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 Timestamp = int | float | Text
-Content = dict[str, str | int | float | None]
+Content = dict[str, str | int | float | msgspec.Raw | None]
 
 
 class LoginEvent(Struct, gc=False, forbid_unknown_fields=True):
@@ -141,6 +141,17 @@ class Snapshot(Struct, array_like=True):
     locales: dict[str, int]
 
 
+class _Identified(Struct):
+    message_id: str
+
+
+def position_of(value: bytes) -> tuple[int, int]:
+    """Partition and offset of the input message that a record of ours is about."""
+    _, partition, offset = _decode_identified(value).message_id.rsplit("-", 2)
+    return int(partition), int(offset)
+
+
+_decode_identified = msgspec.json.Decoder(_Identified).decode
 encode = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder(LoginEvent).decode
 decode_snapshot = msgspec.json.Decoder(Snapshot).decode

@@ -8,7 +8,7 @@ from pathlib import Path
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 """Kafka's rule for topic names; `group.instance.id` follows the same."""
 
-_BROKER = re.compile(r"([A-Za-z_]+://)?(\[[0-9a-fA-F:.]+\]|[^\s,:/\[\]]+)(:(?P<port>\d+))?")
+_BROKER = re.compile(r"([A-Za-z_]+://)?(\[[0-9a-fA-F:.]+\]|[^\s,:/\[\]]+)(:(?P<port>[0-9]+))?")
 
 
 def text(value: str) -> str:
@@ -69,7 +69,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 def seconds(low: float, high: float = math.inf) -> Callable[[str], float]:
     def parse(value: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", value):
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
             raise ValueError
         if not low <= float(value) <= high:
             raise ValueError

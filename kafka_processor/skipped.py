@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 QUIET: Final = 1.0
 """Seconds without a skipped message after which a backlog has ended."""
-LONGEST: Final = 30.0
-"""Seconds after which a backlog is told of though it goes on."""
+LONGEST: Final = 300.0
+"""Seconds after which it is told of though it goes on: a trickle of old messages never ends."""
 
 
 class SkippedReport(NamedTuple):

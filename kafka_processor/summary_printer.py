@@ -129,7 +129,7 @@ class SummaryPrinter:
             return None
         try:
             snapshot = decode_snapshot(metadata or "")
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return "there are no counts with the committed offset"
         if snapshot.next_offset != committed:
             return f"the counts with the committed offset {committed} are others'"

@@ -5,7 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 from structlog.typing import FilteringBoundLogger
 
@@ -16,6 +21,7 @@ from kafka_processor.kafka_errors import describe, error_of
 
 TIMEOUT: Final = 10.0
 LOOK_AGAIN: Final = 2.0
+DEFAULT_MAX_RECORD: Final = 1_048_588
 
 
 class TopicsNotReady(Exception):
@@ -28,8 +34,10 @@ def prepare_topics(
     log: FilteringBoundLogger,
     client_log: Any,
     wait: Callable[[float], bool],
-) -> None:
+) -> int:
     """Returns when all topics are there, or when `wait` says that the process is to stop.
+
+    Returns the bytes that every output topic takes in one batch of records.
 
     Raises TopicsNotReady, and KafkaException where the broker refuses to create.
     """
@@ -42,7 +50,7 @@ def prepare_topics(
             log.warning("waiting for the input topic to be created", topic=settings.input_topic)
             has_said_so = True
         if wait(LOOK_AGAIN):
-            return
+            return DEFAULT_MAX_RECORD
     missing = missing_topics(admin, settings.output_topics)
     if missing and settings.create_topics == "none":
         raise TopicsNotReady(
@@ -51,6 +59,17 @@ def prepare_topics(
     _create(admin, settings, missing, partitions, log)
     for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
         pass
+    return min(_max_record(admin, topic) for topic in settings.output_topics)
+
+
+def _max_record(admin: AdminClient, topic: str) -> int:
+    """The topic's `max.message.bytes`; Kafka's default where we may not ask."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    [future] = admin.describe_configs([resource], request_timeout=TIMEOUT).values()
+    try:
+        return int(future.result()["max.message.bytes"].value)
+    except KafkaException:
+        return DEFAULT_MAX_RECORD
 
 
 def demand_permissions(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, Final
 
+from msgspec import Raw
 from msgspec.structs import asdict
 
 from kafka_processor.checks import Fault, what_is_wrong
@@ -111,7 +112,7 @@ def masked_content(fields: Mapping[str, Any], pseudonymizer: Pseudonymizer) -> C
         elif name == "device_id":
             content[name] = pseudonymizer.pseudonym(value)
         elif isinstance(value, int) and value.bit_length() > 63:
-            content[name] = float(value)  # JSON encoders stop at 64 bits, JSON does not
+            content[name] = Raw(str(value).encode())  # the encoder stops at 64 bits, JSON does not
         else:
             content[name] = value
     if content.get("device_id"):

@@ -163,12 +163,13 @@ class Tail:
 
     def _line(self, message: Message) -> bytes:
         value = message.value()
+        raw = b"null" if value is None else value
         if self._view:
             text = self._shown(message, self._view)
         elif self._screen.is_terminal:
-            text = printable((value or b"null").decode(errors="backslashreplace"))
+            text = printable(raw.decode(errors="backslashreplace"))
         else:
-            return b"null" if value is None else value
+            return raw
         return text.encode(sys.stdout.encoding, errors="backslashreplace")
 
     def _shown(self, message: Message, view: View) -> str:
@@ -183,9 +184,9 @@ class Tail:
 
     def _unexpected(self, message: Message, what: str, value: bytes) -> str:
         where = f"{message.topic()}-{message.partition()}-{message.offset()}"
-        raw = shortened(value[:MAX_RAW].decode(errors="backslashreplace"), MAX_RAW)
-        note_line = printable(f"{where} {what}")
-        return f"{_time(message)}  {self._screen.styled(note_line, RED)}\n  {printable(raw)}"
+        raw = shortened(value.decode(errors="backslashreplace"), MAX_RAW)
+        title = self._screen.styled(printable(f"{where} {what}"), RED)
+        return f"{_time(message)}  {title}\n  {printable(raw)}"
 
 
 def _time(message: Message) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from kafka_processor.config import Settings
 from kafka_processor.records import MessageDetails, MetricsRecord
-from verify.screen import BOLD, CYAN, DIM, GREEN, NO_VALUE, RED, YELLOW, Screen, printable
+from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, NO_VALUE, RED, YELLOW, Screen, printable
 from verify.tailing import View, main, message_name
 
 STYLE_OF_OUTCOME: Final = {"processed": GREEN, "filtered": YELLOW, "skipped": YELLOW}
@@ -28,12 +28,13 @@ def metrics_view(screen: Screen, settings: Settings) -> View:
         )
 
     def show(record: MetricsRecord, written: str) -> str:
-        outcomes = Counter(details.outcome for details in record.message_details)
-        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.most_common())
-        head = (
-            f"{styled(written, DIM)}  {styled(f'messages: {len(record.message_details):,}', BOLD)}"
-        )
-        return "\n".join([f"{head}  ({counts})", *map(line, record.message_details)])
+        head = f"messages: {len(record.message_details):,}"
+        if len(record.message_details) > 1:
+            outcomes = Counter(details.outcome for details in record.message_details)
+            head += f" ({', '.join(f'{n:,} {outcome}' for outcome, n in outcomes.most_common())})"
+        head = screen.wrapped(head, len(written) + len(GAP))
+        lines = map(line, record.message_details)
+        return "\n".join([f"{styled(written, DIM)}{GAP}{styled(head, BOLD)}", *lines])
 
     heading = (
         f"  {'MESSAGE':{id_width}}  {'OUTCOME':15}  {'WENT TO':{topic_width}}"

@@ -47,7 +47,7 @@ def failed(offset: int) -> dict[str, Any]:
         "user_id": None,
         "error_type": "missing_field",
         "error_message": "missing: user_id, device_type",
-        "message_content": {"ip": "199.172.111.0", "timestamp": "1694479551"},
+        "message_content": {"user_id": None, "ip": "199.172.111.0", "key_id": "deadbeef"},
         "source": {"topic": "user-login", "partition": 0, "offset": offset, "timestamp": WRITTEN},
         "timestamp": WRITTEN,
     }
@@ -163,7 +163,7 @@ VIEWS: Sequence[tuple[str, Sequence[dict[str, Any]], Sequence[str]]] = [
         [failed(7), failed(8)],
         [
             rf"user-login-0-{offset} +- +missing_field +missing: user_id, device_type +"
-            "has ip, timestamp"
+            "has ip; without a value: user_id$"
             for offset in (7, 8)
         ],
     ),
@@ -197,7 +197,7 @@ VIEWS: Sequence[tuple[str, Sequence[dict[str, Any]], Sequence[str]]] = [
         "metrics",
         [metrics(7), metrics(70)],
         [
-            r"messages: 3  \(1 processed, 1 skipped, 1 parse_error\)",
+            r"messages: 3 \(1 processed, 1 skipped, 1 parse_error\)",
             r"user-login-0-7 +processed +processed-output +12.3 µs +35.0 ms",
             r"user-login-0-8 +skipped +- +12.3 µs +90.0 s",
             r"user-login-0-9 +parse_error +processed-errors +12.3 µs +-",

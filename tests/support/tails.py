@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.support.program import Daemon
 from tests.support.waiting import TIMEOUT, wait_until

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from kafka_processor.client_config import (
     ClientConfig,
     consumer_config,
-    producer_config,
     reader_config,
 )
+from kafka_processor.client_config import producer_config as config_of_producer
 from kafka_processor.config import Settings, SettingsError, load_settings
 
 REFUSED_BY_THE_CONTRACT = [
@@ -21,6 +21,13 @@ REFUSED_BY_THE_CONTRACT = [
     "enable.idempotence",
     "acks",
 ]
+MAX_RECORD = 1_048_588
+
+
+def producer_config(settings: Settings) -> ClientConfig:
+    return config_of_producer(settings, MAX_RECORD)
+
+
 CONFIGS: list[Callable[[Settings], ClientConfig]] = [
     consumer_config,
     producer_config,
@@ -134,6 +141,26 @@ def test_a_property_counts_or_the_user_is_told_that_it_does_not(
         return
     counts = config(settings).get(name) == value
     assert counts or name in dict(settings.overruled_properties)
+
+
+@pytest.mark.parametrize(
+    ("text", "max_record", "batch_size"),
+    [
+        ("", 500_000, 500_000),
+        ("batch.size=9999999\n", 500_000, 500_000),
+        ("batch.size=77\n", 500_000, 77),
+    ],
+)
+def test_a_batch_is_never_larger_than_what_the_topics_take(
+    tmp_path: Path, text: str, max_record: int, batch_size: int
+) -> None:
+    assert config_of_producer(load(tmp_path, text), max_record)["batch.size"] == batch_size
+
+
+def test_a_batch_size_that_is_no_number_is_an_error_of_the_user(tmp_path: Path) -> None:
+    """Found here as a wrong setting, or by the client; either way in one line."""
+    with pytest.raises((SettingsError, KafkaException)):
+        Producer(producer_config(load(tmp_path, "batch.size=much\n")))
 
 
 def test_what_the_guarantees_rest_on_is_in_the_configurations() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kafka_processor.config import Settings, SettingsError, load_settings, rules
 
-# The contract's tables and text; OPS_PORT is off, OPS_HOST loopback.
+# The contract's tables and text.
 DEFAULTS: dict[str, Any] = {
     "INPUT_TOPIC": "user-login",
     "PROCESSED_TOPIC": "processed-output",
@@ -43,9 +43,8 @@ DEFAULTS: dict[str, Any] = {
     "DEVICE_ID_KEY_FILE": None,
     "ALLOW_KEY_CHANGE": False,
     "STARTUP_RETRIES": 5,
-    "OPS_PORT": None,
 }
-WITHOUT_STATED_DEFAULT = {"KAFKA_SECURITY_PROTOCOL", "LOG_LEVEL", "LOG_FORMAT", "OPS_HOST"}
+WITHOUT_STATED_DEFAULT = {"KAFKA_SECURITY_PROTOCOL", "LOG_LEVEL", "LOG_FORMAT"}
 
 NO_FILE = "/no/such/file"
 WRONG: list[tuple[str, str]] = [
@@ -76,7 +75,6 @@ WRONG: list[tuple[str, str]] = [
       for name in ("KAFKA_SSL_CA_LOCATION", "KAFKA_SSL_CERTIFICATE_LOCATION",
                    "KAFKA_SSL_KEY_LOCATION", "KAFKA_PROPERTIES_FILE", "DEVICE_ID_KEY_FILE")
       for wrong in (NO_FILE, "/", "/x" * 5000, "/" + "x" * 300, "~no-such-user/file", "a\0b")),
-    ("OPS_PORT", "-1"), ("OPS_PORT", "65536"), ("OPS_PORT", "http"),
 ]  # fmt: skip
 
 
@@ -110,7 +108,7 @@ def test_a_wrong_value_is_one_line_with_setting_value_and_what_is_allowed(
 
 
 @pytest.mark.parametrize("name", ["INPUT_PARTITIONS", "TOPIC_REPLICATION", "STARTUP_RETRIES",
-                                  "SUMMARY_PUBLISH_INTERVAL", "MAX_MESSAGE_AGE"])  # fmt: skip
+                                  "SUMMARY_PUBLISH_INTERVAL"])  # fmt: skip
 def test_a_number_beyond_a_limit_is_told_the_limit(name: str) -> None:
     [line] = errors_of(**{name: "9" * 30})
     allowed = line.rpartition("allowed: ")[2]
@@ -153,7 +151,6 @@ def test_any_values_whatever_give_settings_or_lines(given_settings: dict[str, st
         ("AUTO_OFFSET_RESET", "latest", "latest"),
         ("LOG_FORMAT", "json", "json"),
         ("KAFKA_SASL_PASSWORD", "  pass word ", "  pass word "),
-        ("OPS_PORT", "9000", 9000),
     ],
 )
 def test_values_that_are_allowed(name: str, text: str, value: object) -> None:
