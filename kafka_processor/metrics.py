@@ -1,6 +1,7 @@
 """The lines of metrics-output: what happened to each message, and how long it took."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import UNSET, UnsetType
@@ -42,7 +43,7 @@ class MessageMetrics:
         self, message_id: str, outcome: Outcome, latency: int | None, replay_of: str | UnsetType
     ) -> str:
         """The beginning of one message's line; `latency` in milliseconds."""
-        seconds = "null" if latency is None else latency / 1000
+        seconds = "null" if latency is None else _seconds(latency)
         line = f'{{"message_id":"{message_id}{self._middles[outcome]}{seconds}'
         return line if replay_of is UNSET else f'{line},"replay_of":"{replay_of}"'
 
@@ -56,6 +57,11 @@ class MessageMetrics:
         end = f',"processing_time":{processing_time:.9f},"timestamp":"{rfc3339(now)}"}}'
         for start in range(0, len(lines), MAX_LINES):
             yield from _within_size(lines[start : start + MAX_LINES], end)
+
+
+@lru_cache(maxsize=4096)  # neighbours share their age, and writing a float takes long
+def _seconds(milliseconds: int) -> str:
+    return repr(milliseconds / 1000)
 
 
 def _within_size(lines: Sequence[str], end: str) -> Iterator[bytes]:

@@ -130,7 +130,8 @@ class Pipeline:
                     result = _publish_error(result, refused[partition, offset])
                 if isinstance(result, ProcessedRecord):
                     outcome = "processed"
-                    result.replay_of = replay_of
+                    if replay_of:
+                        result.replay_of = replay_of
                     device_types.append(result.device_type)
                     locales.append(result.locale)
                     work.records.append((processed_topic, result.user_id.encode(), encode(result)))

@@ -32,6 +32,8 @@ from kafka_processor.summary_printer import SummaryPrinter
 
 MAX_BATCH: Final = 10_000
 """Messages; more brings no more throughput, and takes more memory."""
+MAX_POLL: Final = 1_000
+"""Messages worked on at a time: so many are still in the processor's caches when needed again."""
 IDLE_WAIT: Final = 0.1
 """Seconds to wait for a message: how fast a signal or a due summary is noticed."""
 COMMITTING_WAIT: Final = 0.002
@@ -208,7 +210,8 @@ class Processor:
         wait = COMMITTING_WAIT if self._producer.is_committing() else IDLE_WAIT
         if self._batch:
             wait = min(wait, COMMITTING_WAIT)
-        for partition, messages in self._consumer.poll_messages(room, wait).items():
+        polled = self._consumer.poll_messages(min(room, MAX_POLL), wait)
+        for partition, messages in polled.items():
             began = time.perf_counter()
             work = self._pipeline.work(
                 partition, messages, time.time_ns() // 1_000_000, self._refused
