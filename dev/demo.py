@@ -163,9 +163,8 @@ def _say_what_to_do(servers: str, plan: Plan) -> None:
     print(
         f"Sending {plan.rate:g} events a second {how_long}, some of them faulty, too old, or of "
         "other app versions.\n"
-        "To look at a topic from another terminal meanwhile, or to audit all of them:\n"
-        f"  {_command(servers, 'verify_processed_output.py')}\n"
-        f"  {_command(servers, 'verify_delivery.py')}",
+        "To look at a topic from another terminal meanwhile:\n"
+        f"  {_command(servers, 'verify_processed_output.py')}",
         flush=True,
     )
 

@@ -44,7 +44,9 @@ EXIT_WRONG_SETTINGS = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code (`docs/contract.md`)."""
     options = _read_arguments(arguments)
-    stopping = _stop_on_signals()
+    stopping = threading.Event()
+    if not options.check:
+        _set_on_signals(stopping)
     try:
         settings = load_settings(environment_and_dotenv(os.environ))
         log = create_log(settings)
@@ -179,16 +181,14 @@ def _collect_garbage_rarely() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGINT and SIGTERM set."""
-    stopping = threading.Event()
+def _set_on_signals(stopping: threading.Event) -> None:
+    """SIGINT and SIGTERM set the event."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    return stopping
 
 
 if __name__ == "__main__":

@@ -85,11 +85,6 @@ class Processor:
         self._failures = 0
         self._retry_at = 0.0
 
-    @property
-    def is_ready(self) -> bool:
-        """A member of the group, and able to publish."""
-        return self._consumer.has_joined and self._failure is None
-
     def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
 
@@ -269,7 +264,8 @@ class Processor:
         self._producer.commit(offsets)
 
     def _finish_commit(self, timeout: float = 0.0) -> None:
-        self._producer.finish(timeout)
+        if self._producer.finish(timeout):
+            self._failures = 0
         if self._committing:
             committed, self._committing = self._committing, {}
             for work in committed.values():
@@ -281,7 +277,6 @@ class Processor:
                 if partition not in committed or offset >= committed[partition].next_offset
             }
             self._limit = min(self._limit * 2, MAX_BATCH)
-        self._failures = 0
         self._report_skipped()
 
     def _fail(self, failure: BatchFailed) -> None:

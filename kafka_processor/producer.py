@@ -157,13 +157,13 @@ class OutputProducer(ABC):
         self._background = BackgroundCommit(self._commit_steps(offsets), timeout)
         self._background.start()
 
-    def finish(self, timeout: float) -> None:
-        """Waits for the commit under way, if any. Raises BatchFailed if it did not succeed.
+    def finish(self, timeout: float) -> bool:
+        """Waits for the commit under way; False if there is none. Raises BatchFailed if it failed.
 
         A commit whose end is not known has not succeeded: `recover` finds out.
         """
         if self._background is None:
-            return
+            return False
         # Behind a record that failed the client sends nothing more, and the commit would wait.
         self._raise_failed_delivery()
         if not self._background.finished.wait(timeout):
@@ -176,6 +176,7 @@ class OutputProducer(ABC):
         if exception:
             raise exception
         self._background = None
+        return True
 
     def close(self) -> None:
         """Throws away what is not delivered; nothing of it is committed. Does not wait."""
