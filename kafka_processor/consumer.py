@@ -204,9 +204,17 @@ class InputConsumer:
         gap = max(low - found.offset, 0)
         return Placement(found.partition, low, found.offset, found.metadata, gap)
 
+    @property
+    def out_of_range(self) -> frozenset[int]:
+        """Partitions that cannot be read on where they are: all have to `rewind`."""
+        return frozenset(self._out_of_range & self._owned)
+
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
-        self._wait_again(self._owned)
+        if self._owned:
+            self._unassign(self._client, self._owned)
+        self._waiting |= self._owned
+        self._owned.clear()
 
     def group_metadata(self) -> Any:
         """Member and generation, by which the broker knows a commit of a former member."""
@@ -254,12 +262,6 @@ class InputConsumer:
         self._waiting -= numbers
         self._out_of_range -= numbers
 
-    def _wait_again(self, partitions: Collection[int]) -> None:
-        if partitions:
-            self._unassign(self._client, partitions)
-            self._waiting.update(partitions)
-            self._owned.difference_update(set(partitions))
-
     def _unassign(self, client: Consumer, partitions: Collection[int]) -> None:
         client.incremental_unassign([TopicPartition(self._topic, p) for p in partitions])
 
@@ -273,7 +275,6 @@ class InputConsumer:
             raise ConsumerEnded(f"no permission to join the group: {describe(error)}")
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             if partition in self._owned:
-                self._wait_again({partition})
                 self._out_of_range.add(partition)
         elif error.code() != KafkaError._PARTITION_EOF:
             self._log_at_times("cannot read the input now, will try again", error)

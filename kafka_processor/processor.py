@@ -219,6 +219,8 @@ class Processor:
         if self._failure_in_rebalance:
             failure, self._failure_in_rebalance = self._failure_in_rebalance, None
             raise failure
+        if lost := self._consumer.out_of_range:
+            raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
 
     def _publish_batch(self) -> None:
         now = time.time_ns() // 1_000_000
