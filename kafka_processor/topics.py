@@ -17,9 +17,10 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.client_config import connection_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
-from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.kafka_errors import describe, error_of, is_no_permission
 
 TIMEOUT: Final = 10.0
+LOOK_TIMEOUT: Final = 2.0
 LOOK_AGAIN: Final = 2.0
 DEFAULT_MAX_RECORD: Final = 1_048_588
 
@@ -44,13 +45,9 @@ def prepare_topics(
     admin = AdminClient(connection_config(settings) | {"logger": client_log})
     if settings.create_topics == "all":
         _create(admin, settings, [settings.input_topic], settings.input_partitions, log)
-    has_said_so = False
-    while not (partitions := consumer.input_partitions(TIMEOUT)):
-        if not has_said_so:
-            log.warning("waiting for the input topic to be created", topic=settings.input_topic)
-            has_said_so = True
-        if wait(LOOK_AGAIN):
-            return DEFAULT_MAX_RECORD
+    partitions = _wait_for_input(settings, consumer, log, wait)
+    if not partitions:
+        return DEFAULT_MAX_RECORD
     missing = missing_topics(admin, settings.output_topics)
     if missing and settings.create_topics == "none":
         raise TopicsNotReady(
@@ -60,6 +57,30 @@ def prepare_topics(
     for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
         pass
     return min(_max_record(admin, topic) for topic in settings.output_topics)
+
+
+def _wait_for_input(
+    settings: Settings,
+    consumer: InputConsumer,
+    log: FilteringBoundLogger,
+    wait: Callable[[float], bool],
+) -> int:
+    """How many partitions the input topic has, once it is there; 0 if the process is to stop."""
+    has_said_so = False
+    while True:
+        try:
+            partitions = consumer.input_partitions(LOOK_TIMEOUT)
+        except KafkaException as exception:
+            if is_no_permission(error_of(exception)):
+                raise
+            partitions = 0  # the broker is away for now
+        if partitions:
+            return partitions
+        if not has_said_so:
+            log.warning("waiting for the input topic to be created", topic=settings.input_topic)
+            has_said_so = True
+        if wait(LOOK_AGAIN):
+            return 0
 
 
 def _max_record(admin: AdminClient, topic: str) -> int:

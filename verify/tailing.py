@@ -198,6 +198,8 @@ def _time(message: Message) -> str:
 
 def _nobody_reads_stdout() -> bool:
     """Whether stdout is a pipe whose reader has gone; on a quiet topic no write would tell."""
+    if not hasattr(select, "poll"):  # Windows: noticed at the next record instead
+        return False
     poller = select.poll()
     poller.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in poller.poll(0))
