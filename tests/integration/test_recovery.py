@@ -1,0 +1,86 @@
+"""What becomes of a batch that fails: the loop runs in here, its broker is real."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from kafka_processor.config import load_settings
+from kafka_processor.consumer import InputConsumer, Placement
+from kafka_processor.logs import ClientLog
+from kafka_processor.pipeline import Pipeline
+from kafka_processor.processor import Processor
+from kafka_processor.producer import ExactlyOnceProducer
+from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.topics import DEFAULT_MAX_RECORD
+from kafka_processor.transformer import key_id
+from tests.support.job import Job
+from tests.support.load import assert_each_once, send_load
+from tests.support.waiting import wait_until
+
+MESSAGES = 20
+
+
+class HeldConsumer(InputConsumer):
+    """The real one, which takes up no partition while it is held."""
+
+    is_held = False
+
+    def place_waiting(self) -> list[Placement]:
+        return [] if self.is_held else super().place_waiting()
+
+
+class FailingProducer(ExactlyOnceProducer):
+    """The real one, whose first commit of messages fails as it may in a rebalance."""
+
+    failed = recovered = False
+
+    def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
+        if self.failed or not any(each.offset for each in offsets):
+            return super()._commit_steps(offsets)
+        client = self._ready_client()
+
+        def fail() -> None:
+            client.flush(5)
+            self.failed = True
+            raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True))
+
+        return (fail,)
+
+    def recover(self) -> None:
+        super().recover()
+        self.recovered = True
+
+
+def test_counts_of_a_failed_batch_are_not_committed_when_partitions_go(job: Job) -> None:
+    """A batch fails, and its partition is revoked before it is taken up again: nothing is lost."""
+    job.start().stop()  # creates the topics
+    send_load(job, MESSAGES)
+    before = job.committed()
+    settings = load_settings(job.settings(MAX_MESSAGE_AGE="0", CREATE_TOPICS="none"))
+    assert settings.key
+    log = structlog.get_logger()
+    consumer = HeldConsumer(settings, log, ClientLog(log))
+    producer = FailingProducer(settings, consumer, DEFAULT_MAX_RECORD, ClientLog(log))
+    summary = SummaryPrinter(settings, key_id(settings.key))
+    pipeline = Pipeline(settings, settings.key)
+    processor = Processor(settings, consumer, producer, pipeline, summary, log)
+    processor.start(lambda: False, lambda: None)
+    try:
+        run_until(processor, lambda: producer.failed, "a failed batch")
+        consumer.is_held = True
+        run_until(processor, lambda: producer.recovered, "the recovery")
+        processor.on_revoke([0])
+        assert job.committed() == before
+    finally:
+        processor.leave()
+    assert_each_once(job, job.run(MESSAGES), {0: MESSAGES})
+
+
+def run_until(processor: Processor, condition: Callable[[], bool], what: str) -> None:
+    def turn_and_look() -> bool:
+        turns = iter([False, True])
+        processor.run(lambda: next(turns), lambda: None)
+        return condition()
+
+    wait_until(turn_and_look, what)
