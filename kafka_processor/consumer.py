@@ -94,6 +94,7 @@ class InputConsumer:
         """Partitions and offsets of the commit without a transaction that was asked for last, and
         of the one that was answered last."""
         self._commit_error: KafkaError | None = None
+        self._is_in_rebalance = False
 
     @property
     def owned(self) -> frozenset[int]:
@@ -119,7 +120,11 @@ class InputConsumer:
             self._log.info("partitions assigned", partitions=_numbers(partitions))
 
         def on_revoke(client: Consumer, partitions: list[TopicPartition]) -> None:
-            listener.on_revoke(_numbers(partitions))
+            self._is_in_rebalance = True
+            try:
+                listener.on_revoke(_numbers(partitions))
+            finally:
+                self._is_in_rebalance = False
             self._give_up(client, partitions)
             self._log.info("partitions revoked", partitions=_numbers(partitions))
 
@@ -230,17 +235,24 @@ class InputConsumer:
     def is_commit_answered(self) -> bool:
         return self._answered == self._awaited
 
-    def finish_commit(self, offsets: list[TopicPartition]) -> None:
+    def finish_commit(self, offsets: list[TopicPartition], timeout: float) -> None:
         """Returns once the offsets are committed. Raises KafkaException.
 
-        Commits them again, and waits, where the answer is not there: within a rebalance it
-        cannot be heard.
+        Waits for the answer, and drops messages that arrive meanwhile: to wait is for the end.
+        Within a rebalance no answer can be heard: there they are committed again by a call that
+        waits for it, as long as it takes, but the coordinator is at hand then.
         """
-        if not self.is_commit_answered or self._awaited != _positions(offsets):
+        if self._is_in_rebalance:
             for committed in self._client.commit(offsets=offsets, asynchronous=False):
                 if committed.error:
                     raise KafkaException(committed.error)
-        elif self._commit_error:
+            return
+        deadline = time.monotonic() + timeout
+        while not self.is_commit_answered and time.monotonic() < deadline:
+            self.poll_messages(1, 0.05)
+        if not self.is_commit_answered:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        if self._commit_error:
             raise KafkaException(self._commit_error)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:

@@ -200,6 +200,8 @@ class Processor:
     def _collect(self) -> None:
         """Takes what there is to read, and works on it."""
         room = self._room()
+        if not room and self._producer.needs_polling:
+            room = 1  # too many by a few, so that the end of the commit is heard
         if not room:
             return
         wait = COMMITTING_WAIT if self._producer.is_committing() else IDLE_WAIT

@@ -169,7 +169,7 @@ class OutputProducer(ABC):
         if not self._background.finished.wait(timeout):
             self._raise_failed_delivery()
             raise BatchFailed("the commit was not answered in time")
-        exception = self._background.exception or self._finish_commit()
+        exception = self._background.exception or self._finish_commit(timeout)
         if isinstance(exception, KafkaException):
             self._raise_failed_delivery()
             raise _batch_failed(error_of(exception))
@@ -201,7 +201,12 @@ class OutputProducer(ABC):
         """Moves the commit on where that takes the polling thread, and says whether it ended."""
         return commit.finished.is_set()
 
-    def _finish_commit(self) -> Exception | None:
+    @property
+    def needs_polling(self) -> bool:
+        """Whether the commit under way ends only while the consumer is polled."""
+        return False
+
+    def _finish_commit(self, _timeout: float) -> Exception | None:
         """What is left to do once the background is done; returns what went wrong."""
         return None
 
@@ -320,9 +325,19 @@ class AtLeastOnceProducer(OutputProducer):
             self._is_offset_commit_sent = True
         return self._consumer.is_commit_answered
 
-    def _finish_commit(self) -> Exception | None:
+    def wait(self, timeout: float) -> bool:
+        super().wait(timeout)
+        return not self.is_committing()
+
+    @property
+    def needs_polling(self) -> bool:
+        return self._background is not None and self._background.finished.is_set()
+
+    def _finish_commit(self, timeout: float) -> Exception | None:
         try:
-            self._consumer.finish_commit(self._offsets)
+            if not self._is_offset_commit_sent:
+                self._consumer.begin_commit(self._offsets)
+            self._consumer.finish_commit(self._offsets, timeout)
         except KafkaException as exception:
             return exception
         return None
