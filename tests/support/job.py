@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -168,7 +168,13 @@ class Job:
         consumer = self._group_consumer()
         try:
             wanted = [TopicPartition(self.input, number) for number in range(self.partitions)]
-            answer = consumer.committed(wanted, timeout=TIMEOUT)
+            try:
+                answer = consumer.committed(wanted, timeout=TIMEOUT)
+            except KafkaException as exception:
+                # A new broker is just making its offsets topic: nobody has committed yet.
+                if exception.args[0].code() != KafkaError.NOT_COORDINATOR:
+                    raise
+                return {}
             return {each.partition: each.offset for each in answer if each.offset >= 0}
         finally:
             consumer.close()
