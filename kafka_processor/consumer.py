@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from confluent_kafka import (
-    OFFSET_INVALID,
     Consumer,
     KafkaError,
     KafkaException,
@@ -201,7 +200,7 @@ class InputConsumer:
         low, high = self._client.get_watermark_offsets(
             TopicPartition(self._topic, found.partition), timeout=LOOKUP_TIMEOUT
         )
-        if found.offset == OFFSET_INVALID or found.offset < 0:
+        if found.offset < 0:
             start = high if self._settings.auto_offset_reset == "latest" else low
             return Placement(found.partition, start, None, None)
         if low <= found.offset <= high:

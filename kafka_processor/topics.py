@@ -131,8 +131,7 @@ def _create(
             replication_factor=settings.topic_replication or -1,
             config={"cleanup.policy": "compact"} if topic == settings.summary_topic else {},
         )
-        for topic in topics
-        if topic in missing_topics(admin, topics)
+        for topic in missing_topics(admin, topics)
     ]
     if not new:
         return
