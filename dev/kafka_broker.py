@@ -50,13 +50,16 @@ class Broker:
         cluster_folder: Path,
         cluster_id: str,
         ports: Mapping[str, int],
+        advertised: Mapping[str, int],
         properties: Mapping[str, str],
         heap: str,
     ) -> None:
-        """`ports` by listener name; `properties` override what is specific to this broker."""
+        """`ports` by listener name; `advertised` has those that clients are told, where they
+        differ; `properties` override what is specific to this broker."""
         folder = cluster_folder / f"broker-{node_id}"
         self.node_id = node_id
         self.ports = ports
+        self.client_ports = {**ports, **advertised}
         self.log_file = folder / "broker.log"
         self.class_list = folder / "classes"
         self._kafka = kafka
@@ -76,7 +79,11 @@ class Broker:
 
     def _own_properties(self) -> dict[str, str]:
         listeners = {name: f"{name}://{HOST}:{port}" for name, port in self.ports.items()}
-        advertised = (each for name, each in listeners.items() if name != "CONTROLLER")
+        advertised = (
+            f"{name}://{HOST}:{port}"
+            for name, port in self.client_ports.items()
+            if name != "CONTROLLER"
+        )
         return {
             "node.id": str(self.node_id),
             "log.dirs": str(self._data),

@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +39,7 @@ class LocalKafka:
     folder: where topics are kept for the next start; by default a temporary folder.
     extra_listeners: listeners besides the plain one, security protocol by name, such as
         {"LOGIN": "SASL_PLAINTEXT"}; `servers_of("LOGIN")` says where they are.
+    advertised_ports: by listener, the port of each broker that clients are told: a proxy's.
     properties: of Kafka's broker configuration; they override everything that is set here. An
         authorizer lets everybody on the plain listener do anything ("super.users").
     heap: memory of each broker, as in -Xmx.
@@ -51,6 +52,7 @@ class LocalKafka:
         port: int | None = None,
         folder: Path | None = None,
         extra_listeners: Mapping[str, str] | None = None,
+        advertised_ports: Mapping[str, Sequence[int]] | None = None,
         properties: Mapping[str, str] | None = None,
         heap: str | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class LocalKafka:
         self._port = port
         self._named_folder = folder.resolve() if folder else None
         self._protocols = {"PLAINTEXT": "PLAINTEXT", **(extra_listeners or {})}
+        self._advertised_ports = advertised_ports or {}
         self._properties = dict(properties or {})
         self._heap = heap or ("1g" if brokers == 1 else "512m")
         self._guard: ProcessGuard | None = None
@@ -82,7 +85,7 @@ class LocalKafka:
 
     def servers_of(self, listener: str) -> str:
         """The same for one of the extra listeners."""
-        return ",".join(f"{HOST}:{broker.ports[listener]}" for broker in self.brokers)
+        return ",".join(f"{HOST}:{broker.client_ports[listener]}" for broker in self.brokers)
 
     def start(self) -> None:
         """Start every broker that does not run, and return once all of them answer a client.
@@ -128,7 +131,15 @@ class LocalKafka:
             shared = {**self._cluster_properties(ports), **self._properties}
             self.brokers = [
                 Broker(
-                    node_id, kafka, self._guard, folder, cluster_id, own_ports, shared, self._heap
+                    node_id,
+                    kafka,
+                    self._guard,
+                    folder,
+                    cluster_id,
+                    own_ports,
+                    {name: each[node_id - 1] for name, each in self._advertised_ports.items()},
+                    shared,
+                    self._heap,
                 )
                 for node_id, own_ports in enumerate(ports, start=1)
             ]
