@@ -163,6 +163,27 @@ class Job:
     def members(self) -> dict[str, list[int]]:
         return describe_group(self.admin, self.group)
 
+    def wait_for_shares(self, members: int, timeout: float = TIMEOUT) -> None:
+        """Return once so many members share all partitions evenly."""
+
+        def shared() -> bool:
+            shares = list(self.members().values())
+            owned = sorted(partition for share in shares for partition in share)
+            return (
+                len(shares) == members
+                and owned == list(range(self.partitions))
+                and max(map(len, shares)) - min(map(len, shares)) <= 1
+            )
+
+        wait_until(
+            shared, lambda: f"{members} members with equal shares: {self.members()}", timeout
+        )
+
+    def group_state(self) -> str:
+        """As the client names it: `STABLE`, `PREPARING_REBALANCING`, …"""
+        [future] = self.admin.describe_consumer_groups([self.group]).values()
+        return str(future.result(TIMEOUT).state.name)
+
     def committed(self) -> dict[int, int]:
         """The group's committed offset of each partition that has one."""
         consumer = self._group_consumer()

@@ -1,0 +1,96 @@
+"""Fixtures of the fault tests. `make faults` sets FAULT_SEED, FAULT_KILLS and FAULT_REPORT."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.faults.arena import Arena
+from tests.faults.cluster import Cluster, run_cluster
+from tests.faults.load import RATE
+from tests.faults.report import Report
+from tests.support.job import Site
+from tests.support.program import copy_program
+
+SEED = os.environ.get("FAULT_SEED") or secrets.token_hex(4)
+_report = Report()
+
+
+class MakeArena(Protocol):
+    """The fixture `arena_of`: a job under load on some brokers; `fault` names its row."""
+
+    def __call__(
+        self,
+        fault: str,
+        *,
+        brokers: int = 1,
+        delivery: str = "exactly-once",
+        partitions: int = 4,
+        rate: int = RATE,
+    ) -> AbstractContextManager[Arena]: ...
+
+
+@pytest.fixture(scope="session")
+def kills() -> int:
+    """How often a test kills a daemon: a few times, or many in a long run."""
+    return int(os.environ.get("FAULT_KILLS", "3"))
+
+
+@pytest.fixture(scope="session")
+def clusters() -> Iterator[dict[int, Cluster]]:
+    """By number of brokers; a cluster is started when a test first asks for it."""
+    with ExitStack() as stack:
+        yield _Clusters(stack)
+
+
+class _Clusters(dict[int, Cluster]):
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def __missing__(self, brokers: int) -> Cluster:
+        self[brokers] = self._stack.enter_context(run_cluster(brokers))
+        return self[brokers]
+
+
+@pytest.fixture(scope="session")
+def fault_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_program(tmp_path_factory.mktemp("fault-program"))
+
+
+@pytest.fixture
+def arena_of(
+    clusters: dict[int, Cluster],
+    fault_program: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> MakeArena:
+    def make(
+        fault: str,
+        *,
+        brokers: int = 1,
+        delivery: str = "exactly-once",
+        partitions: int = 4,
+        rate: int = RATE,
+    ) -> AbstractContextManager[Arena]:
+        cluster = clusters[brokers]
+        site = Site(cluster.servers, fault_program, tmp_path)
+        seed = f"{SEED} {request.node.name}"
+        arena = Arena(cluster, site, _report.row(fault), seed, delivery)
+        return arena.running(partitions, rate)
+
+    return make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = _report.lines()
+    if not lines:
+        return
+    if file := os.environ.get("FAULT_REPORT"):
+        _report.save(Path(file))
+    terminalreporter.section(f"faults survived, seed {SEED}")
+    for line in lines:
+        terminalreporter.write_line(line)

@@ -1,0 +1,89 @@
+"""Members that join, leave, are killed and are frozen, while the work goes on."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.faults.arena import Arena
+from tests.faults.conftest import MakeArena
+from tests.support.program import Daemon
+
+CHANGE_TIMEOUT = 45.0
+
+
+def wait_for_members(arena: Arena, count: int) -> None:
+    arena.job.wait_for_shares(count, CHANGE_TIMEOUT)
+    arena.end_fault()
+
+
+def test_from_one_to_three_to_two_to_five_to_one(arena_of: MakeArena) -> None:
+    """By starting, stopping and killing members; each change counts as a fault."""
+    with arena_of("members join, leave and are killed", partitions=8) as arena:
+        members = [arena.start()]
+        arena.wait_for_output()
+
+        arena.begin_fault()
+        members += [arena.launch(), arena.launch()]
+        wait_for_members(arena, 3)
+
+        arena.begin_fault()
+        members.pop(0).stop()
+        wait_for_members(arena, 2)
+
+        arena.begin_fault()
+        members += [arena.launch() for _ in range(3)]
+        wait_for_members(arena, 5)
+
+        arena.begin_fault()
+        members.pop(0).kill()
+        for _ in range(3):
+            members.pop(0).stop()
+        wait_for_members(arena, 1)
+
+
+@contextmanager
+def frozen(daemon: Daemon) -> Iterator[None]:
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+
+def test_frozen_for_longer_than_its_session(arena_of: MakeArena) -> None:
+    """Others have its partitions when it wakes up: it writes nothing, and is a member again."""
+    with arena_of("frozen beyond the session timeout, without INSTANCE_ID") as arena:
+        first, _ = arena.start(), arena.start()
+        arena.job.wait_for_shares(2)
+        arena.wait_for_output()
+        arena.begin_fault()
+        with frozen(first):
+            wait_for_members(arena, 1)
+        arena.begin_fault()
+        wait_for_members(arena, 2)
+        assert first.lines_with("lost|given up"), first.log
+
+
+def test_frozen_alone(arena_of: MakeArena) -> None:
+    """The broker has forgotten it, and its open transaction is ended by nobody but itself."""
+    with arena_of("frozen beyond the session timeout, alone, with INSTANCE_ID") as arena:
+        daemon = arena.start(INSTANCE_ID="one")
+        arena.wait_for_output()
+        with frozen(daemon):
+            arena.wait_for_empty_group()
+            arena.begin_fault()
+        arena.end_fault()
+
+
+def test_frozen_and_replaced(arena_of: MakeArena) -> None:
+    """A zombie wakes up beside its successor: it ends, with the reason, and writes nothing."""
+    with arena_of("frozen and replaced under its INSTANCE_ID") as arena:
+        zombie = arena.start(INSTANCE_ID="one")
+        arena.wait_for_output()
+        arena.wait_for_any_moment()
+        arena.begin_fault()
+        with frozen(zombie):
+            arena.launch(INSTANCE_ID="one")
+            arena.end_fault()
+        assert zombie.wait() == 1
+        assert "INSTANCE_ID" in zombie.log_lines[-1], zombie.log
