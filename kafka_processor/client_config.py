@@ -11,6 +11,10 @@ from kafka_processor.config import Settings
 MAX_POLL_INTERVAL = 300.0
 """Seconds the loop may take between two polls; every wait in it is far shorter."""
 
+MAX_RECONNECT_BACKOFF = 1000
+"""Milliseconds. With the client's default of 10,000 a broker that was away for seconds, or
+connections that were closed a few times, cost up to ten seconds more."""
+
 ClientConfig = dict[str, Any]
 
 
@@ -43,6 +47,7 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "topic.metadata.refresh.interval.ms": 5000,
         "socket.nagle.disable": True,
         "retry.backoff.ms": 10,
+        "reconnect.backoff.max.ms": MAX_RECONNECT_BACKOFF,
         "heartbeat.interval.ms": max(min(session // 4, 1000), 100),
         "max.poll.interval.ms": max(_milliseconds(MAX_POLL_INTERVAL), session),
     }
@@ -78,6 +83,11 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
         "socket.nagle.disable": True,
         # The default of 100 is felt in every transaction that meets the end of the one before.
         "retry.backoff.ms": 10,
+        "reconnect.backoff.max.ms": MAX_RECONNECT_BACKOFF,
+        # Rebootstrapping after all connections are lost drops the brokers, and the next call that
+        # sends offsets waits in vain for the one it knew (librdkafka issue 5511). A producer that
+        # cannot go on is replaced by a new one here, which starts from bootstrap.servers anyway.
+        "metadata.recovery.strategy": "none",
         # A record that cannot be delivered fails its transaction before the broker ends that.
         "message.timeout.ms": timeout,
     }

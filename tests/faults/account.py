@@ -145,6 +145,14 @@ def account_for(job: Job, deleted: Mapping[str, int]) -> Account:
     return account
 
 
+def records_by_message(job: Job, topic: str) -> Counter[str]:
+    """The records of a topic with one record for each message, by message id."""
+    return Counter(
+        _decode_outcome(message.value() or b"").message_id
+        for message in read_committed(job, [topic])
+    )
+
+
 def _wrong_counts(job: Job, inputs: Inputs, outputs: _Outputs) -> Iterator[str]:
     committed = job.committed()
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)

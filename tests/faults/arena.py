@@ -3,8 +3,11 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Literal
+
+from confluent_kafka.admin import AclBinding, AclBindingFilter  # type: ignore[attr-defined]
 
 from tests.faults.account import account_for
 from tests.faults.cluster import Cluster
@@ -12,11 +15,13 @@ from tests.faults.load import RATE, Load
 from tests.faults.proxy import Api, Side
 from tests.faults.report import Row
 from tests.faults.watch import OutputWatch
+from tests.faults.wire import Transaction
 from tests.support.job import Job, Site
 from tests.support.outputs import OpenTransactions
 from tests.support.program import Daemon
 from tests.support.waiting import wait_until
 
+Delivery = Literal["exactly-once", "at-least-once"]
 RECOVERY_TIMEOUT = 60.0
 CATCH_UP_TIMEOUT = 90.0
 SESSION_TIMEOUT = "6"
@@ -25,7 +30,16 @@ SESSION_TIMEOUT = "6"
 class Arena:
     """What a fault test works with: brokers, a job under load, daemons on it."""
 
-    def __init__(self, cluster: Cluster, site: Site, row: Row, seed: str, delivery: str) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        site: Site,
+        row: Row,
+        seed: str,
+        delivery: Delivery = "exactly-once",
+        partitions: int = 4,
+        load: type[Load] = Load,
+    ) -> None:
         self.cluster = cluster
         self.random = random.Random(seed)
         self.deleted: Counter[str] = Counter()
@@ -33,17 +47,20 @@ class Arena:
         self._site = site
         self._row = row
         self._delivery = delivery
+        self._partitions = partitions
+        self._load = load
 
     @contextmanager
-    def running(self, partitions: int, rate: int) -> Iterator["Arena"]:
+    def running(self) -> Iterator["Arena"]:
         """At the end everything is worked off, stopped and accounted for."""
         with ExitStack() as stack:
-            self.job = stack.enter_context(Job(self._site, partitions))
-            self.load = Load(self.job, rate)
+            self.job = stack.enter_context(Job(self._site, self._partitions))
+            self.load = self._load(self.job, RATE)
             self.watch = stack.enter_context(OutputWatch(self.job).running())
             try:
                 with self.load.running():
                     yield self
+                    self.cluster.mend()
                 self._settle()
             finally:
                 self.cluster.mend()
@@ -55,11 +72,13 @@ class Arena:
         """A daemon that reaches the brokers through their proxies."""
         return self.job.launch(
             self.job.settings(
-                KAFKA_BOOTSTRAP_SERVERS=self.cluster.proxied_servers,
-                DELIVERY=self._delivery,
-                MAX_MESSAGE_AGE="0",
-                SESSION_TIMEOUT=SESSION_TIMEOUT,
-                **settings,
+                **{
+                    "KAFKA_BOOTSTRAP_SERVERS": self.cluster.proxied_servers,
+                    "DELIVERY": self._delivery,
+                    "MAX_MESSAGE_AGE": "0",
+                    "SESSION_TIMEOUT": SESSION_TIMEOUT,
+                    **settings,
+                }
             )
         )
 
@@ -71,6 +90,30 @@ class Arena:
     def wait_for_empty_group(self) -> None:
         """Return once the brokers have forgotten all members."""
         wait_until(lambda: not self.job.members(), lambda: f"no members: {self.job.members()}")
+
+    def wait_until_done(self) -> None:
+        """Return once everything that has arrived in the input is worked off."""
+        wait_until(
+            lambda: self.job.committed_total() >= self.load.end,
+            lambda: (
+                f"{self.load.end} done: {self.job.committed()}\n"
+                + "\n\n".join(daemon.log for daemon in self._running_daemons())
+            ),
+            CATCH_UP_TIMEOUT,
+        )
+
+    def wait_for_standstill(self) -> None:
+        """Return once no offset is committed while a second's worth of messages arrives."""
+        before, arrived = self.job.committed(), self.load.end
+
+        def stood_still() -> bool:
+            nonlocal before, arrived
+            if self.load.end < arrived + RATE:
+                return False
+            earlier, before, arrived = before, self.job.committed(), self.load.end
+            return earlier == before
+
+        wait_until(stood_still, lambda: f"a standstill: {before}", RECOVERY_TIMEOUT)
 
     def wait_for_any_moment(self) -> None:
         """Return in the middle of the work, after a random number of messages."""
@@ -91,12 +134,38 @@ class Arena:
 
     def transaction_states(self) -> list[str]:
         """Of this job's transactions, as the brokers list them."""
+        return [each.state for each in self._own_transactions()]
+
+    def _own_transactions(self) -> list[Transaction]:
         own = f"{self.job.group}-"
         return [
-            each.state
-            for each in self.cluster.transactions()
-            if each.transactional_id.startswith(own)
+            each for each in self.cluster.transactions() if each.transactional_id.startswith(own)
         ]
+
+    def transactional_id(self) -> str:
+        """Of this job's only daemon."""
+        return self._own_transactions()[0].transactional_id
+
+    def change_acls(
+        self, grant: Sequence[AclBinding] = (), revoke: Sequence[AclBinding] = ()
+    ) -> None:
+        admin = self.job.admin
+        futures = [*admin.create_acls(list(grant)).values()] if grant else []
+        filters = [
+            AclBindingFilter(
+                each.restype,
+                each.name,
+                each.resource_pattern_type,
+                each.principal,
+                each.host,
+                each.operation,
+                each.permission_type,
+            )
+            for each in revoke
+        ]
+        futures += admin.delete_acls(filters).values() if filters else []
+        for future in futures:
+            future.result(RECOVERY_TIMEOUT)
 
     def begin_fault(self) -> None:
         self.watch.begin()
@@ -108,10 +177,8 @@ class Arena:
         self._row.recoveries.append(seconds)
 
     def _settle(self) -> None:
-        running = [daemon for daemon in self.job.daemons if daemon.is_running]
-        self.cluster.mend()
-        self._wait_until_done(running)
-        for daemon in running:
+        self.wait_until_done()
+        for daemon in self._running_daemons():
             daemon.stop()
         self._wait_for_end_of_transactions()
         account = account_for(self.job, self.deleted)
@@ -123,15 +190,8 @@ class Arena:
             self._row.doubled += len(account.doubled)
             assert not account.doubled, f"{account}\n{logs}"
 
-    def _wait_until_done(self, running: list[Daemon]) -> None:
-        wait_until(
-            lambda: self.job.committed_total() >= self.load.end,
-            lambda: (
-                f"{self.load.end} done: {self.job.committed()}\n"
-                + "\n\n".join(daemon.log for daemon in running)
-            ),
-            CATCH_UP_TIMEOUT,
-        )
+    def _running_daemons(self) -> list[Daemon]:
+        return [daemon for daemon in self.job.daemons if daemon.is_running]
 
     def _wait_for_end_of_transactions(self) -> None:
         reader = self.job.reader()

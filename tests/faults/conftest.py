@@ -5,13 +5,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from tests.faults.arena import Arena
 from tests.faults.cluster import Cluster, run_cluster
-from tests.faults.load import RATE
 from tests.faults.report import Report
 from tests.support.job import Site
 from tests.support.program import copy_program
@@ -21,16 +20,13 @@ _report = Report()
 
 
 class MakeArena(Protocol):
-    """The fixture `arena_of`: a job under load on some brokers; `fault` names its row."""
+    """The fixture `arena_of`: a job under load on some brokers; `fault` names its row.
+
+    options: of `Arena`.
+    """
 
     def __call__(
-        self,
-        fault: str,
-        *,
-        brokers: int = 1,
-        delivery: str = "exactly-once",
-        partitions: int = 4,
-        rate: int = RATE,
+        self, fault: str, *, brokers: int = 1, **options: Any
     ) -> AbstractContextManager[Arena]: ...
 
 
@@ -68,19 +64,11 @@ def arena_of(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> MakeArena:
-    def make(
-        fault: str,
-        *,
-        brokers: int = 1,
-        delivery: str = "exactly-once",
-        partitions: int = 4,
-        rate: int = RATE,
-    ) -> AbstractContextManager[Arena]:
+    def make(fault: str, *, brokers: int = 1, **options: Any) -> AbstractContextManager[Arena]:
         cluster = clusters[brokers]
         site = Site(cluster.servers, fault_program, tmp_path)
         seed = f"{SEED} {request.node.name}"
-        arena = Arena(cluster, site, _report.row(fault), seed, delivery)
-        return arena.running(partitions, rate)
+        return Arena(cluster, site, _report.row(fault), seed, **options).running()
 
     return make
 

@@ -90,6 +90,14 @@ class Job:
             lambda: topic in self.admin.list_topics(timeout=TIMEOUT).topics, f"topic {topic}"
         )
 
+    def delete_topic(self, topic: str) -> None:
+        for future in self.admin.delete_topics([topic]).values():
+            future.result(TIMEOUT)
+        wait_until(
+            lambda: topic not in self.admin.list_topics(timeout=TIMEOUT).topics,
+            f"the end of topic {topic}",
+        )
+
     def existing_topics(self) -> set[str]:
         existing = self.admin.list_topics(timeout=TIMEOUT).topics
         return {topic for topic in (self.input, *self.topics.values()) if topic in existing}

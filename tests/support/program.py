@@ -106,11 +106,12 @@ class Daemon:
         wait_until(started, lambda: f"the program's start:\n{self.log}", timeout)
         return self
 
-    def wait_for_log(self, pattern: str, timeout: float = TIMEOUT) -> str:
-        """The first line of the log in which the pattern is found, ignoring case."""
+    def wait_for_log(self, pattern: str, timeout: float = TIMEOUT, times: int = 1) -> str:
+        """The first line of the log in which the pattern is found, ignoring case; waits until it
+        was found so many times."""
         wait_until(
-            lambda: bool(self.lines_with(pattern)),
-            lambda: f"a log line with {pattern!r}:\n{self.log}",
+            lambda: len(self.lines_with(pattern)) >= times,
+            lambda: f"{times} log lines with {pattern!r}:\n{self.log}",
             timeout,
         )
         return self.lines_with(pattern)[0]
