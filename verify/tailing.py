@@ -21,8 +21,9 @@ from msgspec import UnsetType
 
 from kafka_processor.config import Settings, SettingsError, environment_and_dotenv, load_settings
 from kafka_processor.timestamps import rfc3339
+from verify.connection import ReaderError
 from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen, printable, shortened
-from verify.topic_reader import ReaderError, TopicReader
+from verify.topic_reader import TopicReader
 
 BURST: Final = 500
 """Most records that are printed before stdout is flushed."""
@@ -46,7 +47,7 @@ def main(description: str, setting: str, view_of: Callable[[Screen, Settings], V
     """Tails the topic that a setting names; returns the exit code."""
     options = _options(description)
     try:
-        settings = _settings()
+        settings = relevant_settings()
         topic = getattr(settings, setting.lower())
         if not topic:
             raise SettingsError([f"{setting}: set to nothing, so there is no topic to read"])
@@ -101,7 +102,7 @@ def _options(description: str) -> argparse.Namespace:
     option("--json", action="store_true", help="one raw record a line, for other programs")
     option("--from-beginning", action="store_true", help="what the topic holds first, then new")
     option("--max-messages", type=_count, metavar="N", help="stop after N records")
-    option("--timeout", type=_seconds, metavar="S", help="stop after S seconds without a record")
+    option("--timeout", type=seconds, metavar="S", help="stop after S seconds without a record")
     return parser.parse_args()
 
 
@@ -111,18 +112,25 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < float(text) < float("inf"):
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
 
 
-def _settings() -> Settings:
-    """The settings that matter here: what is wrong with the others is no reason not to look."""
+def relevant_settings(*others: str) -> Settings:
+    """The settings that matter here: what is wrong with the rest is no reason not to look.
+
+    Those of the connection and the topics, and `others` by name. Raises SettingsError.
+    """
     given = environment_and_dotenv(os.environ)
     return load_settings(
-        {n: value for n, value in given.items() if n.startswith("KAFKA_") or n.endswith("_TOPIC")}
+        {
+            name: value
+            for name, value in given.items()
+            if name.startswith("KAFKA_") or name.endswith("_TOPIC") or name in others
+        }
     )
 
 

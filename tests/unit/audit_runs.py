@@ -1,0 +1,116 @@
+"""Histories to audit: what the input held and what the program made of it, to be tampered with."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kafka_processor.metrics import MessageMetrics
+from kafka_processor.pipeline import Pipeline
+from kafka_processor.records import SummaryRecord
+from kafka_processor.summary_printer import SummaryPrinter
+from tests.unit.pipeline_runs import KEY, NOW, PARTITION, message, settings
+from verify.audit.entries import UNKNOWN, Names
+from verify.audit.findings import Violation
+from verify.audit.inputs import input_entry
+from verify.audit.joining import Partition
+from verify.audit.judging import Rules
+from verify.audit.lines import LineReader
+from verify.audit.plan import Stretch
+from verify.audit.records import RecordReader, envelope
+from verify.audit.recount import Claim
+from verify.audit.retention import Lane
+from verify.audit.spill import Spill
+
+SETTINGS = settings()
+TOPICS = ("processed-output", "cleaned-data", "processed-errors", "metrics-output")
+EXACTLY_ONCE = Rules(True, True, 0, [0] * (UNKNOWN + 1), 0)
+AT_LEAST_ONCE = Rules(False, True, 0, [0] * (UNKNOWN + 1), 0)
+
+
+@dataclass
+class Output:
+    """A record in one of the topics."""
+
+    topic: str
+    key: bytes | None
+    value: dict[str, Any]
+
+
+@dataclass
+class History:
+    """One input partition, and all that is in the outputs, each topic of one partition."""
+
+    messages: dict[int, bytes | None] = field(default_factory=dict)
+    records: list[Output] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    summary: SummaryRecord | None = None
+
+    def record_of(self, offset: int) -> Output:
+        return next(each for each in self.records if _offset(each.value) == offset)
+
+    def line_of(self, offset: int) -> dict[str, Any]:
+        return next(each for each in self.lines if _offset(each) == offset)
+
+
+def history(
+    values: Sequence[bytes | None], step: int = 1, old: frozenset[int] = frozenset()
+) -> History:
+    """What the program makes of the messages.
+
+    step: from one offset to the next. old: numbers of the messages that are too old.
+    """
+    made = History({number * step: value for number, value in enumerate(values)})
+    pipeline = Pipeline(SETTINGS, KEY)
+    messages = [
+        message(value, number * step, (1, NOW - 600_000 * (number in old)))
+        for number, value in enumerate(values)
+    ]
+    work = pipeline.work(PARTITION, messages, NOW, {})
+    printer = SummaryPrinter(SETTINGS, "deadbeef")
+    printer.restore(PARTITION, None, None, 0, 0.0)
+    printer.add(PARTITION, work, 0.0)
+    [(_, _, summary)] = printer.publish([PARTITION], NOW)
+    made.summary = _decode_summary(summary)
+    made.records = [Output(topic, key, json.loads(value)) for topic, key, value in work.records]
+    for value in MessageMetrics.records(work.lines, 0.000004, NOW):
+        made.lines += json.loads(value)["message_details"]
+    return made
+
+
+def audited(made: History, rules: Rules = EXACTLY_ONCE) -> tuple[list[Violation], Partition]:
+    """The violations that are found, and the partition that was judged."""
+    found: list[Violation] = []
+    claims = [Claim.of_summary("the summary", made.summary)] if made.summary else []
+    end = max(made.messages, default=0) + 1
+    stretch = Stretch(PARTITION, 0, end, 0, end, claims)
+    partition = Partition(stretch, rules, [Lane(topic, 0) for topic in TOPICS], found.append)
+    names = Names(SETTINGS.input_topic, PARTITION + 1)
+    records, lines = RecordReader(SETTINGS, names), LineReader(SETTINGS, names)
+    with tempfile.TemporaryDirectory() as folder, Spill(Path(folder)) as spill:
+        for offset, value in made.messages.items():
+            spill.add_run(PARTITION, [input_entry(offset, value, None)])
+        for position, output in enumerate(made.records):
+            lane = TOPICS.index(output.topic)
+            value = json.dumps(output.value).encode()
+            number, record = records.read(output.topic, lane, position, value)
+            record.others = [*record.others, *envelope(output.key, None, record.key_user_id)]
+            spill.add(number, record)
+        details = json.dumps({"message_details": made.lines}).encode()
+        for each in lines.read(TOPICS.index("metrics-output"), 0, details):
+            assert isinstance(each, tuple), each
+            spill.add(*each)
+        for bucket in spill.buckets(PARTITION):
+            partition.take(spill.take(PARTITION, bucket))
+    partition.finish()
+    return found, partition
+
+
+def _offset(value: dict[str, Any]) -> int:
+    return int(value["message_id"].rpartition("-")[2])
+
+
+def _decode_summary(value: bytes) -> SummaryRecord:
+    return SummaryRecord(**json.loads(value))

@@ -1,0 +1,212 @@
+"""The audit from the first question to the last bucket: what is asked, read and joined, in order.
+
+Committed offsets are asked for before the ends of the outputs, and those before the end of the
+input: so all records of committed messages lie before the ends, and every record before them is
+about a message that the input held by then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kafka_processor.config import Settings, SettingsError
+from verify.audit.cluster import Cluster
+from verify.audit.entries import OUTCOMES, SKIPPED, Names
+from verify.audit.findings import CONTRADICTING, Tally, Violation
+from verify.audit.gathering import Gathering
+from verify.audit.joining import Partition
+from verify.audit.judging import Rules
+from verify.audit.plan import Committed, Span, Stretch, Wanted, stretch_of
+from verify.audit.progress import Progress
+from verify.audit.reading import SpanReader
+from verify.audit.records import RecordReader
+from verify.audit.retention import Retention
+from verify.audit.spill import Spill
+from verify.audit.summaries import Summaries
+from verify.connection import ReaderError
+
+EXACTLY_ONCE: Final = "exactly-once"
+
+Spans = Mapping[int, Span]
+"""By partition."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for; times in milliseconds since the epoch, `until` is not among them."""
+
+    wanted: Wanted = Wanted()
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass
+class Result:
+    stretches: Sequence[Stretch]
+    tallies: dict[int, Tally]
+    """By input partition."""
+    strange: int = 0
+    """Output records that name no message."""
+    of_other_inputs: int = 0
+    """Outcomes about messages of other topics, which were passed over."""
+
+
+class Audit:
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        reader: SpanReader,
+        spill: Spill,
+        progress: Progress,
+        report: Callable[[Violation], None],
+    ) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._reader = reader
+        self._spill = spill
+        self._progress = progress
+        self._report = report
+        self._result = Result([], {})
+
+    def run(self, request: Request) -> Result:
+        """Raises ReaderError where something cannot be read, SettingsError for a partition that
+        does not exist, OSError for a full disk, and what `progress` raises to end it all."""
+        settings, cluster = self._settings, self._cluster
+        topic = settings.input_topic
+        partitions = cluster.partitions(topic)
+        chosen = _chosen(partitions, request.wanted.partitions, topic)
+        committed = cluster.committed(chosen)
+        if not committed:
+            raise ReaderError(
+                f"group {settings.consumer_group} has committed no offset in {topic}, so there is "
+                "nothing to audit; is CONSUMER_GROUP right?"
+            )
+        outputs = {output: self._spans(output) for output in settings.output_topics}
+        inputs = {number: cluster.span(topic, number) for number in chosen}
+        self._result.tallies = {number: Tally() for number in chosen}
+        self._expect(*outputs.values())
+
+        summaries = self._read_summaries(outputs[settings.summary_topic], committed)
+        wanted = self._located(request, inputs)
+        stretches = {
+            number: stretch_of(number, span, committed.get(number), summaries.get(number), wanted)
+            for number, span in inputs.items()
+        }
+        self._result.stretches = list(stretches.values())
+        gathering = self._gather(outputs, stretches, len(partitions))
+        self._result.of_other_inputs = gathering.of_other_inputs
+        self._judge(gathering, stretches)
+        self._check_who_is_ahead(summaries, committed, stretches)
+        return self._result
+
+    def _spans(self, topic: str) -> Spans:
+        return {
+            number: self._cluster.span(topic, number) for number in self._cluster.partitions(topic)
+        }
+
+    def _expect(self, *spans: Spans) -> None:
+        offsets = sum(max(s.end - s.start, 0) for each in spans for s in each.values())
+        self._progress.expect(offsets)
+
+    def _read_summaries(self, spans: Spans, committed: Mapping[int, Committed]) -> Summaries:
+        topic = self._settings.summary_topic
+        summaries = Summaries(self._settings, committed, self._tell)
+        self._reader.read(
+            topic, spans, summaries.take, lambda number: self._cluster.span(topic, number).start
+        )
+        return summaries
+
+    def _located(self, request: Request, inputs: Spans) -> Wanted:
+        """What is wanted, with times as offsets."""
+        wanted = request.wanted
+        begin, end = (
+            {} if time is None else self._cluster.offsets_at(time, inputs)
+            for time in (request.since, request.until)
+        )
+        return Wanted(wanted.partitions, wanted.from_offset, wanted.to_offset, begin, end)
+
+    def _gather(
+        self, outputs: Mapping[str, Spans], stretches: Mapping[int, Stretch], partitions: int
+    ) -> Gathering:
+        settings = self._settings
+        names = Names(settings.input_topic, partitions)
+        gathering = Gathering(
+            settings, self._cluster, self._reader, self._spill, stretches, self._tell
+        )
+        spans = {n: Span(max(each.start, each.low), each.stop) for n, each in stretches.items()}
+        self._expect(spans)
+        gathering.read_input(spans)
+        records = RecordReader(settings, names)
+        for topic in (settings.processed_topic, settings.cleaned_topic, settings.errors_topic):
+            gathering.read_records(topic, outputs[topic], records)
+        if settings.metrics_topic:
+            gathering.read_lines(settings.metrics_topic, outputs[settings.metrics_topic], names)
+        return gathering
+
+    def _judge(self, gathering: Gathering, stretches: Mapping[int, Stretch]) -> None:
+        buckets = {number: self._spill.buckets(number) for number in stretches}
+        self._progress.begin_judging(sum(map(len, buckets.values())))
+        for number, stretch in stretches.items():
+            rules = self._rules(number, stretch.low, gathering.retention)
+            partition = Partition(stretch, rules, gathering.lanes, self._report)
+            for bucket in buckets[number]:
+                partition.take(self._spill.take(number, bucket))
+                self._progress.judged(1)
+            partition.finish()
+            self._result.tallies[number].add(partition.tally)
+
+    def _rules(self, partition: int, low: int, retention: Retention) -> Rules:
+        settings = self._settings
+        horizons = [retention.horizon([settings.errors_topic], partition)] * len(OUTCOMES)
+        horizons[: SKIPPED + 1] = [
+            retention.horizon([settings.processed_topic], partition),
+            retention.horizon([settings.cleaned_topic], partition),
+            0,
+        ]
+        return Rules(
+            exactly_once=settings.delivery == EXACTLY_ONCE,
+            has_metrics=bool(settings.metrics_topic),
+            first_message=low,
+            horizons=[*horizons, max(horizons)],
+            line_horizon=retention.horizon([settings.metrics_topic], partition),
+        )
+
+    def _check_who_is_ahead(
+        self,
+        summaries: Summaries,
+        before: Mapping[int, Committed],
+        stretches: Mapping[int, Stretch],
+    ) -> None:
+        """A summary record commits with its offset: by now the group has that offset, or more.
+
+        Unless offsets were set by hand, which shows in that no counts are stored with them.
+        """
+        if self._settings.delivery != EXACTLY_ONCE or not summaries.ahead:
+            return
+        now = self._cluster.committed(list(before))
+        for number, summary in summaries.ahead.items():
+            ahead, offset = summary.record.next_offset, before[number].offset
+            has_counts = any(each.next_offset == offset for each in stretches[number].claims)
+            if has_counts and now[number].offset < ahead:
+                what = (
+                    f"the summary has counted up to offset {ahead:,}, "
+                    f"the group has committed {now[number].offset:,}"
+                )
+                self._tell(Violation(CONTRADICTING, what, number, None, [summary.place]))
+
+    def _tell(self, violation: Violation) -> None:
+        """Of one that was found before the join."""
+        if violation.partition is None:
+            self._result.strange += 1
+        else:
+            self._result.tallies[violation.partition].violations[violation.kind] += 1
+        self._report(violation)
+
+
+def _chosen(partitions: Sequence[int], wanted: Sequence[int], topic: str) -> Sequence[int]:
+    """Raises SettingsError for a partition that does not exist."""
+    for number in wanted:
+        if number not in partitions:
+            raise SettingsError([f"--partition: {topic} has no partition {number}"])
+    return sorted(set(wanted)) or partitions

@@ -1,0 +1,154 @@
+"""Reads input and outputs once each, and puts what has to be joined into the spill."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from confluent_kafka import Message
+
+from kafka_processor.config import Settings
+from verify.audit.cluster import Cluster
+from verify.audit.entries import Names, OtherInput, StrangeRecord
+from verify.audit.findings import CONTRADICTING, Place, Violation
+from verify.audit.inputs import input_entry
+from verify.audit.lines import LineReader
+from verify.audit.plan import Span, Stretch
+from verify.audit.reading import SpanReader
+from verify.audit.records import RecordReader, envelope
+from verify.audit.retention import Lane, Retention
+from verify.audit.spill import Spill
+
+LINE_RECORDS: Final = 50
+"""Metrics records that are taken at once: each has up to 1,000 lines, and 256 KiB."""
+
+
+class Gathering:
+    """What was read, but for the entries themselves: they are in the spill."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        reader: SpanReader,
+        spill: Spill,
+        stretches: Mapping[int, Stretch],
+        report: Callable[[Violation], None],
+    ) -> None:
+        self.lanes: list[Lane] = []
+        """The output partitions, by the number that entries have for them."""
+        self.retention = Retention()
+        self.of_other_inputs = 0
+        """Outcomes that were passed over, since they are about messages of other topics."""
+        self._settings = settings
+        self._cluster = cluster
+        self._reader = reader
+        self._spill = spill
+        self._stretches = stretches
+        self._report = report
+
+    def read_input(self, spans: Mapping[int, Span]) -> None:
+        topic = self._settings.input_topic
+
+        def take(partition: int, messages: list[Message]) -> None:
+            entries = [
+                input_entry(message.offset() or 0, message.value(), message.headers())
+                for message in messages
+            ]
+            if entries:
+                self._spill.add_run(partition, entries)
+
+        def skip(partition: int) -> int:
+            low = self._cluster.span(topic, partition).start
+            self._stretches[partition].retention_reached(low)
+            return low
+
+        self._reader.read(topic, spans, take, skip)
+
+    def read_records(self, topic: str, spans: Mapping[int, Span], records: RecordReader) -> None:
+        lanes = self._new_lanes(topic, spans)
+        add, stretches = self._spill.add, self._stretches
+
+        def take(lane_partition: int, messages: list[Message]) -> None:
+            lane = lanes[lane_partition]
+            for message in messages:
+                position = message.offset() or 0
+                value: bytes | None = message.value()
+                try:
+                    partition, record = records.read(topic, lane, position, value)
+                except OtherInput:
+                    self.of_other_inputs += 1
+                    continue
+                except StrangeRecord as strange:
+                    self._tell_strange(strange, lane, position)
+                    continue
+                key, headers = message.key(), message.headers()
+                if headers or hash(key) != record.key_user_id:
+                    record.others = [*record.others, *envelope(key, headers, record.key_user_id)]
+                stretch = stretches.get(partition)
+                if stretch and self._belongs(stretch, record.offset, lane, position):
+                    add(partition, record)
+
+        self._reader.read(topic, spans, take, self._skip(topic, lanes))
+
+    def read_lines(self, topic: str, spans: Mapping[int, Span], names: Names) -> None:
+        lines = LineReader(self._settings, names)
+        lanes = self._new_lanes(topic, spans)
+        add, stretches = self._spill.add, self._stretches
+
+        def take_record(lane: int, position: int, value: bytes | None) -> None:
+            for found in lines.read(lane, position, value):
+                if isinstance(found, StrangeRecord):
+                    self._tell_strange(found, lane, position)
+                    continue
+                partition, line = found
+                stretch = stretches.get(partition)
+                if stretch and self._belongs(stretch, line.offset, lane, position):
+                    add(partition, line)
+
+        def take(lane_partition: int, messages: list[Message]) -> None:
+            lane = lanes[lane_partition]
+            for message in messages:
+                position = message.offset() or 0
+                value: bytes | None = message.value()
+                try:
+                    take_record(lane, position, value)
+                except StrangeRecord as strange:
+                    self._tell_strange(strange, lane, position)
+
+        self._reader.read(topic, spans, take, self._skip(topic, lanes), LINE_RECORDS)
+        self.of_other_inputs += lines.of_other_inputs
+
+    def _new_lanes(self, topic: str, spans: Mapping[int, Span]) -> dict[int, int]:
+        """Numbers for the partitions of a topic."""
+        numbers = {}
+        for partition, span in spans.items():
+            numbers[partition] = len(self.lanes)
+            self.lanes.append(Lane(topic, partition))
+            if span.start:
+                self.retention.begin(numbers[partition], topic)
+        return numbers
+
+    def _skip(self, topic: str, lanes: Mapping[int, int]) -> Callable[[int], int]:
+        def skip(partition: int) -> int:
+            self.retention.begin(lanes[partition], topic)
+            return self._cluster.span(topic, partition).start
+
+        return skip
+
+    def _belongs(self, stretch: Stretch, offset: int, lane: int, position: int) -> bool:
+        """Whether an entry about that message is to be judged; tells of one beyond the input."""
+        if lane in self.retention.lanes:
+            self.retention.see(lane, stretch.partition, offset)
+        if stretch.start <= offset < stretch.stop:
+            return True
+        if offset >= stretch.end and not stretch.is_restricted:
+            what = "there is no such message in the input"
+            places = [self._place(lane, position)]
+            self._report(Violation(CONTRADICTING, what, stretch.partition, offset, places))
+        return False
+
+    def _tell_strange(self, strange: StrangeRecord, lane: int, position: int) -> None:
+        what = f"not of the contract's form: {strange}"
+        self._report(Violation(CONTRADICTING, what, None, None, [self._place(lane, position)]))
+
+    def _place(self, lane: int, position: int) -> Place:
+        return Place(self.lanes[lane].topic, self.lanes[lane].partition, position)

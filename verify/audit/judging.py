@@ -1,0 +1,223 @@
+"""One message against all that the outputs say about it; pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from verify.audit.entries import (
+    FILTERED,
+    NOTHING,
+    OUTCOMES,
+    PARSE_ERROR,
+    PROCESSED,
+    PUBLISH_ERROR,
+    SKIPPED,
+    UNKNOWN,
+    Line,
+    Message,
+    Record,
+)
+from verify.audit.findings import CONTRADICTING, DOUBLED, LOST, PERSONAL
+from verify.audit.personal import raw_values, raw_values_of_line
+
+Where = tuple[int, int]
+"""Lane and position of an output record."""
+
+_FIELDS: Final = ("user_id", "app_version", "device_type", "locale", "timestamp")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for one input partition."""
+
+    exactly_once: bool
+    has_metrics: bool
+    first_message: int
+    """Below this offset retention has deleted the input."""
+    horizons: Sequence[int]
+    """By outcome: below this offset, its record may be deleted. The last one, of an outcome that
+    is not known: in whatever topic."""
+    line_horizon: int
+    """The same for metrics lines."""
+
+
+class Finding(NamedTuple):
+    kind: str
+    what: str
+    records: Sequence[Where] = ()
+
+
+class Judgement(NamedTuple):
+    outcome: int
+    """UNKNOWN if it cannot be told."""
+    findings: list[Finding]
+    is_auditable: bool = True
+    is_repeated: bool = False
+
+
+def is_fine(message: Message, record: Record, line: Line) -> bool:
+    """Whether nothing is wrong with a message that has one record and one line; quickly.
+
+    What is not fine by this is looked at again by `judge`.
+    """
+    return (
+        record.outcome == line.outcome
+        and line.fits_topic
+        and record.user_id == message.user_id
+        and record.key_user_id == message.user_id
+        and record.app_version == message.app_version
+        and record.device_type == message.device_type
+        and record.locale == message.locale
+        and (record.timestamp == message.timestamp or record.outcome == PROCESSED)
+        and record.ip != message.ip
+        and message.device_id not in (record.device_id, record.ip)
+        and record.outcome in (PROCESSED, FILTERED)
+        and record.replay_of == message.replay_of == line.replay_of
+        and not record.others
+        and not line.others
+    )
+
+
+def judge(
+    message: Message, records: Sequence[Record], lines: Sequence[Line], rules: Rules
+) -> Judgement:
+    """All that is wrong with a message of the input."""
+    findings = [*_doubled(records, lines)] if rules.exactly_once else []
+    missing, is_auditable = _missing(message.offset, records, lines, rules)
+    findings += missing
+    if not missing and is_auditable:
+        findings += _disagreements(records, lines, rules)
+    for record in records:
+        findings += _of_content(message, record)
+    for line in lines:
+        findings += _of_line(message, line)
+    is_repeated = not rules.exactly_once and (len(records) > 1 or len(lines) > 1)
+    return Judgement(_outcome(records, lines, rules), findings, is_auditable, is_repeated)
+
+
+def judge_unknown(
+    offset: int, records: Sequence[Record], lines: Sequence[Line], rules: Rules
+) -> Judgement:
+    """What the outputs say about a message that the input does not hold."""
+    findings = [*_doubled(records, lines)] if rules.exactly_once else []
+    is_deleted = offset < rules.first_message
+    if not is_deleted:
+        what = "there is no such message in the input"
+        findings.append(Finding(CONTRADICTING, what, [*_places(records), *_places(lines)]))
+    return Judgement(UNKNOWN, findings, is_auditable=not is_deleted)
+
+
+def _doubled(records: Sequence[Record], lines: Sequence[Line]) -> Iterator[Finding]:
+    if len(records) > 1:
+        yield Finding(DOUBLED, f"{len(records)} records", _places(records))
+    if len(lines) > 1:
+        yield Finding(DOUBLED, f"{len(lines)} metrics lines", _places(lines))
+
+
+def _missing(
+    offset: int, records: Sequence[Record], lines: Sequence[Line], rules: Rules
+) -> tuple[list[Finding], bool]:
+    """What is lost; and whether retention leaves anything to say about what is missing."""
+    if lines or not rules.has_metrics:
+        return _missing_record(offset, records, lines, rules)
+    if offset < rules.line_horizon:
+        return [], False  # also without a record: the line may have said that it was skipped
+    if records or offset < rules.horizons[UNKNOWN]:
+        return [Finding(LOST, "no metrics line", _places(records))], True
+    return [Finding(LOST, "neither a record nor a metrics line")], True
+
+
+def _missing_record(
+    offset: int, records: Sequence[Record], lines: Sequence[Line], rules: Rules
+) -> tuple[list[Finding], bool]:
+    """The same for a message whose metrics line is there, or for all where metrics are off.
+
+    Without a line it was skipped, or is lost: their number is compared with the summary's.
+    """
+    if records or not lines or any(line.outcome == SKIPPED for line in lines):
+        return [], True
+    outcome = lines[-1].outcome
+    if offset < rules.horizons[outcome]:
+        return [], False
+    what = f"no record; its metrics line says {_name(outcome)}"
+    return [Finding(LOST, what, _places(lines))], True
+
+
+def _disagreements(
+    records: Sequence[Record], lines: Sequence[Line], rules: Rules
+) -> Iterator[Finding]:
+    """Between records and metrics lines; where repeats are allowed, one pair that agrees is all
+    that is asked for."""
+    unknown = _places([r for r in records if r.outcome == UNKNOWN])
+    unknown += _places([line for line in lines if line.outcome == UNKNOWN])
+    if unknown:
+        yield Finding(CONTRADICTING, "its outcome is none of the contract's", unknown)
+    if not lines:
+        return
+    outcomes = {record.outcome for record in records} or {SKIPPED}
+    said = {line.outcome for line in lines}
+    agrees = outcomes == said if rules.exactly_once else SKIPPED in said or bool(outcomes & said)
+    if not agrees and UNKNOWN not in outcomes | said:
+        what = f"{_names(said)} by its metrics line, {_names(outcomes)} by its record"
+        yield Finding(CONTRADICTING, what, _places(records) + _places(lines))
+
+
+def _of_content(message: Message, record: Record) -> Iterator[Finding]:
+    place = _places([record])
+    personal = raw_values(message, record)
+    yield from (Finding(PERSONAL, f"raw {what}", place) for what in personal)
+    if record.outcome == UNKNOWN:
+        return
+    differing = [*_differing_fields(message, record)]
+    if differing:
+        what = f"not the input's: {', '.join(differing)}"
+        yield Finding(CONTRADICTING, what, place)
+    if record.replay_of != message.replay_of:
+        what = "replay_of is not the input's header replay-of"
+        yield Finding(CONTRADICTING, what, place)
+
+
+def _differing_fields(message: Message, record: Record) -> Iterator[str]:
+    """Fields that pass through, and came out otherwise."""
+    user_id = NOTHING if record.outcome == PARSE_ERROR else message.user_id
+    has_content = record.outcome not in (PARSE_ERROR, PUBLISH_ERROR)
+    if record.key_user_id != user_id:
+        yield "user_id"
+    for field in _FIELDS:
+        if record.outcome == PROCESSED and field in ("user_id", "timestamp"):
+            continue  # the same as above; of another form
+        expected = getattr(message, field) if has_content else NOTHING
+        if getattr(record, field) != expected:
+            yield field if record.outcome == PROCESSED else f"message_content.{field}"
+
+
+def _of_line(message: Message, line: Line) -> Iterator[Finding]:
+    place = _places([line])
+    personal = raw_values_of_line(message, line)
+    yield from (Finding(PERSONAL, f"raw {what}", place) for what in personal)
+    if line.outcome != UNKNOWN and not line.fits_topic:
+        what = f"its metrics line names another topic than that of {_name(line.outcome)}"
+        yield Finding(CONTRADICTING, what, place)
+    if line.replay_of != message.replay_of:
+        what = "replay_of of its metrics line is not the input's header replay-of"
+        yield Finding(CONTRADICTING, what, place)
+
+
+def _outcome(records: Sequence[Record], lines: Sequence[Line], rules: Rules) -> int:
+    """The outcome on which all agree, else UNKNOWN."""
+    outcomes = {record.outcome for record in records} | {line.outcome for line in lines}
+    if not outcomes and not rules.has_metrics:
+        return SKIPPED
+    return outcomes.pop() if len(outcomes) == 1 else UNKNOWN
+
+
+def _places(entries: Sequence[Record] | Sequence[Line]) -> list[Where]:
+    return [(each.lane, each.position) for each in entries]
+
+
+def _name(outcome: int) -> str:
+    return OUTCOMES[outcome] if outcome != UNKNOWN else "something else"
+
+
+def _names(outcomes: set[int]) -> str:
+    return " and ".join(_name(outcome) for outcome in sorted(outcomes))

@@ -1,0 +1,66 @@
+"""Whether an output of a message holds the message's own `ip` or `device_id`; pure."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from verify.audit.entries import NOTHING, PROCESSED, Line, Message, Record
+from verify.audit.records import SHORTEST_IN_TEXT
+
+_has_digit = re.compile("[0-9]").search
+_is_name = re.compile(r"[a-z_]{1,32}([.][a-z_]{1,32})*").fullmatch
+_PASSED_ON: Final = ("user_id", "app_version", "device_type", "locale", "timestamp")
+"""Fields whose value comes out as it came in: one that is also the ip is not copied from there."""
+
+
+def raw_values(message: Message, record: Record) -> Iterator[str]:
+    """What was copied where, one line for each: `device_id in the field locale`."""
+    prefix = "" if record.outcome == PROCESSED else "message_content."
+    for name, value in (("ip", message.ip), ("device_id", message.device_id)):
+        if value == NOTHING:
+            continue
+        if value == getattr(record, name):
+            yield f"{name} in the field {prefix}{name}"
+        if name == "device_id" and value == record.ip:
+            yield f"{name} in the field {prefix}ip"
+        for field in _PASSED_ON:
+            if value == getattr(record, field) != getattr(message, field):
+                yield f"{name} in the field {prefix}{field}"
+        if value == record.key_user_id not in (message.user_id, record.user_id):
+            yield f"{name} in the field user_id"
+        yield from (
+            f"{name} in {_shown(field)}"
+            for field, found in record.others
+            if found == value and field != prefix + name
+        )
+    if record.text:
+        yield from _in_text(message, record.text)
+
+
+def raw_values_of_line(message: Message, line: Line) -> Iterator[str]:
+    for name, value in (("ip", message.ip), ("device_id", message.device_id)):
+        if value != NOTHING:
+            yield from (
+                f"{name} in {_shown(field)}" for field, found in line.others if found == value
+            )
+
+
+def _in_text(message: Message, text: str) -> Iterator[str]:
+    values = (
+        ("ip", message.ip, message.ip_length),
+        ("device_id", message.device_id, message.device_id_length),
+    )
+    for name, value, length in values:
+        if value != NOTHING and length >= SHORTEST_IN_TEXT and _holds(text, value, length):
+            yield f"{name} in the field error_message"
+
+
+def _holds(text: str, value: int, length: int) -> bool:
+    """Whether a part of the text has the fingerprint, and a digit."""
+    parts = (text[start : start + length] for start in range(len(text) - length + 1))
+    return any(hash(part) == value and bool(_has_digit(part)) for part in parts)
+
+
+def _shown(field: str) -> str:
+    """The name of a field, where it looks like one: it could be anything."""
+    return f"the field {field}" if _is_name(field) else "a field that the contract does not list"

@@ -1,0 +1,155 @@
+"""Reads partitions from one offset to another, committed records only, each record once."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from kafka_processor.config import Settings
+from kafka_processor.kafka_errors import describe
+from verify.audit.plan import Span
+from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
+
+CHUNK: Final = 5_000
+"""Records that are taken from the client at once."""
+PAUSE: Final = 0.2
+"""Seconds to wait for a record before looking at anything else."""
+_GONE: Final = frozenset((KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE))
+
+
+Take = Callable[[int, list[Message]], None]
+"""A partition, and records of it that follow the ones before."""
+Skip = Callable[[int], int]
+"""Retention has overtaken the reader in a partition; answers where it has to go on."""
+
+
+class SpanReader:
+    """One client for all topics, one after the other."""
+
+    def __init__(self, settings: Settings, timeout: float, progress: Callable[[int], None]) -> None:
+        """`timeout`: seconds in which something must move. `progress` is told of offsets read, and
+        may raise to end it all. Raises SettingsError."""
+        self._connection = Connection(
+            settings,
+            enable_partition_eof=True,
+            queued_max_messages_kbytes=16 * 1024,
+            fetch_max_bytes=4 * 1024 * 1024,
+            # At the end of each topic one empty fetch is waited for.
+            fetch_wait_max_ms=20,
+        )
+        self._client = self._connection.client
+        self._timeout = timeout
+        self._progress = progress
+        self._last_error = "nothing comes"
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def read(
+        self,
+        topic: str,
+        spans: Mapping[int, Span],
+        take: Take,
+        skip: Skip,
+        chunk: int = CHUNK,
+    ) -> None:
+        """Returns when all spans are read. Raises ReaderError if that does not come to an end."""
+        at = {partition: span.start for partition, span in spans.items() if span.start < span.end}
+        self._assign(topic, at)
+        blocked: dict[int, int] = {}
+        moved = time.monotonic()
+        while at:
+            found = self._client.consume(chunk, 0) or self._client.consume(1, PAUSE)
+            before = dict(at)
+            for partition, messages in self._sorted(topic, found, at, blocked, skip).items():
+                if partition not in at:
+                    continue
+                end = spans[partition].end
+                at[partition] = (messages[-1].offset() or 0) + 1
+                if at[partition] > end:
+                    take(partition, [each for each in messages if (each.offset() or 0) < end])
+                else:
+                    take(partition, messages)
+                if partition in blocked and blocked[partition] < at[partition]:
+                    del blocked[partition]
+            for partition, offset in blocked.items():
+                at[partition] = max(at.get(partition, 0), offset)
+            if at != before:
+                moved = time.monotonic()
+            self._progress(sum(min(at[p], spans[p].end) - before[p] for p in before))
+            done = [partition for partition, offset in at.items() if offset >= spans[partition].end]
+            self._give_up(topic, done, at, blocked)
+            if time.monotonic() - moved > self._timeout:
+                raise ReaderError(self._why_nothing_moves(topic, blocked))
+
+    def _assign(self, topic: str, at: Mapping[int, int]) -> None:
+        if at:
+            # Else the client takes a second until it has found out who leads the partitions.
+            with suppress(KafkaException):
+                self._client.list_topics(topic, REQUEST_TIMEOUT)
+            self._client.incremental_assign([TopicPartition(topic, p, o) for p, o in at.items()])
+
+    def _give_up(
+        self, topic: str, partitions: list[int], at: dict[int, int], blocked: dict[int, int]
+    ) -> None:
+        if partitions:
+            self._client.incremental_unassign([TopicPartition(topic, p) for p in partitions])
+        for partition in partitions:
+            del at[partition]
+            blocked.pop(partition, None)
+
+    def _sorted(
+        self,
+        topic: str,
+        found: list[Message],
+        at: dict[int, int],
+        blocked: dict[int, int],
+        skip: Skip,
+    ) -> dict[int, list[Message]]:
+        """The records by partition; events are dealt with.
+
+        `blocked` gets the partitions in which nothing committed follows for now, and where.
+        """
+        runs: dict[int, list[Message]] = {}
+        for message in found:
+            error = message.error()
+            partition = message.partition()
+            if error is None:
+                run = runs.get(partition)  # type: ignore[arg-type]
+                if run is None:
+                    run = runs[partition] = []  # type: ignore[index]
+                run.append(message)
+            elif message.topic() != topic or partition not in at:
+                self._on_error(error, topic)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                blocked[partition] = message.offset() or 0
+            elif error.code() in _GONE:
+                self._client.incremental_unassign([TopicPartition(topic, partition)])
+                at[partition] = skip(partition)
+                self._assign(topic, {partition: at[partition]})
+            else:
+                self._on_error(error, topic)
+        return runs
+
+    def _on_error(self, error: KafkaError, topic: str) -> None:
+        """Raises ReaderError where waiting does not help."""
+        if is_of_unused_group(error) or error.code() == KafkaError._PARTITION_EOF:
+            return
+        self._connection.check_permission(error, topic)
+        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
+            raise ReaderError(f"topic {topic} was deleted while it was being read")
+        self._last_error = describe(error)
+
+    def _why_nothing_moves(self, topic: str, blocked: Mapping[int, int]) -> str:
+        for partition, offset in blocked.items():
+            return (
+                f"{topic}-{partition} cannot be read beyond offset {offset:,}: a transaction has "
+                f"been open there for {self._timeout:.0f} s; try again when it has ended, "
+                "or with a longer --timeout"
+            )
+        return (
+            f"no records of {topic} for {self._timeout:.0f} s ({self._last_error}); "
+            f"is {self._connection.brokers} reachable?"
+        )

@@ -1,0 +1,105 @@
+"""Entries on disk, by input partition and stretch of offsets: what keeps memory bounded."""
+
+import struct
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from verify.audit.entries import Entry, Line, Message, Record
+
+BUCKET: Final = 16_384
+"""Offsets whose entries are judged together."""
+MAX_WAITING: Final = 50_000
+"""Entries in memory before they are written."""
+
+_HEAD: Final = struct.Struct("<BI")
+"""Before each run of entries of one kind: the kind, the length in bytes."""
+_KINDS: Final = (Message, Record, Line)
+
+
+class Bucket(NamedTuple):
+    """All that is known of a stretch of offsets of one input partition, in the order of reading."""
+
+    messages: list[Message]
+    records: list[Record]
+    lines: list[Line]
+
+
+class Spill:
+    """A temporary folder with one file a bucket; one file is open at a time.
+
+    A context manager: the folder is removed at its end. Raises OSError where the disk is full.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="verify-delivery-", dir=folder)
+        self._path = Path(self._folder.name)
+        self._waiting: defaultdict[tuple[type, int, int], list[Entry]] = defaultdict(list)
+        self._count = 0
+        self._buckets: set[tuple[int, int]] = set()
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decoders: list[Any] = [msgspec.msgpack.Decoder(list[kind]) for kind in _KINDS]  # type: ignore[valid-type]
+        self.written = 0
+        """Bytes, all in all."""
+
+    def __enter__(self) -> "Spill":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def add(self, partition: int, entry: Entry) -> None:
+        self._waiting[type(entry), partition, entry.offset // BUCKET].append(entry)
+        self._count += 1
+        if self._count >= MAX_WAITING:
+            self._write()
+
+    def add_run(self, partition: int, messages: list[Message]) -> None:
+        """Messages in the order of offsets."""
+        if messages[0].offset // BUCKET == messages[-1].offset // BUCKET:
+            number = messages[0].offset // BUCKET
+            self._waiting[Message, partition, number] += messages
+            self._count += len(messages)
+        else:
+            for message in messages:
+                self.add(partition, message)
+
+    def _write(self) -> None:
+        for (kind, partition, number), entries in self._waiting.items():
+            data = self._encode(entries)
+            with self._file(partition, number).open("ab") as file:
+                file.write(_HEAD.pack(_KINDS.index(kind), len(data)) + data)
+            self.written += _HEAD.size + len(data)
+            self._buckets.add((partition, number))
+        self._waiting.clear()
+        self._count = 0
+
+    def buckets(self, partition: int) -> list[int]:
+        """The buckets of a partition that have entries, in the order of offsets."""
+        self._write()
+        return sorted(number for owner, number in self._buckets if owner == partition)
+
+    def take(self, partition: int, number: int) -> Bucket:
+        """The entries of a bucket, which is then gone."""
+        bucket = Bucket([], [], [])
+        file = self._file(partition, number)
+        for kind, data in _runs(memoryview(file.read_bytes())):
+            bucket[kind].extend(self._decoders[kind].decode(data))
+        file.unlink()
+        return bucket
+
+    def _file(self, partition: int, number: int) -> Path:
+        return self._path / f"{partition}-{number}"
+
+
+def _runs(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    start = 0
+    while start < len(data):
+        kind, length = _HEAD.unpack_from(data, start)
+        start += _HEAD.size
+        yield kind, data[start : start + length]
+        start += length

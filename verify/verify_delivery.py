@@ -1,0 +1,138 @@
+"""Audits delivery: each input message up to the group's committed offsets against all outputs.
+
+Reports what was lost or doubled, what contradicts the summary, the metrics or the input, and every
+value of ip or device_id that was copied to an output. Exit codes: 0 all is well, 1 something is
+wrong or cannot be read, 2 wrong settings or arguments.
+"""
+
+import argparse
+import dataclasses
+import gc
+import os
+import signal
+import sys
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+from kafka_processor.config import Settings, SettingsError
+from verify.audit.auditing import Audit, Request, Result
+from verify.audit.cluster import Cluster
+from verify.audit.plan import Wanted
+from verify.audit.progress import Progress, Stopped
+from verify.audit.reading import SpanReader
+from verify.audit.report import Report
+from verify.audit.spill import Spill
+from verify.connection import ReaderError
+from verify.tailing import note, relevant_settings, seconds
+
+
+def main() -> int:
+    options = _options()
+    progress = Progress(note)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: progress.stop())
+    try:
+        settings = relevant_settings("CONSUMER_GROUP", "DELIVERY")
+        if options.delivery:
+            settings = dataclasses.replace(settings, delivery=options.delivery)
+        report = Report(settings, options.json)
+        result = _audit(settings, options, progress, report)
+        is_ok = report.verdict(result)
+        sys.stdout.flush()
+    except SettingsError as error:
+        return _end(progress, error.lines, 2)
+    except (ReaderError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            # Python flushes stdout once more at exit, which must not fail either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        return _end(progress, [str(error)], 1)
+    except Stopped:
+        return _end(progress, ["stopped before the end: nothing can be said"], 1)
+    return 0 if is_ok else 1
+
+
+def _end(progress: Progress, lines: list[str], code: int) -> int:
+    progress.clear()
+    for line in lines:
+        note(line)
+    return code
+
+
+def _audit(
+    settings: Settings, options: argparse.Namespace, progress: Progress, report: Report
+) -> Result:
+    # Millions of small objects that refer to nothing: there are no cycles to look for.
+    gc.disable()
+    wanted = Wanted(options.partition or (), options.from_offset or 0, options.to_offset)
+    request = Request(wanted, options.since, options.until)
+    with (
+        closing(Cluster(settings, progress.check)) as cluster,
+        closing(SpanReader(settings, options.timeout, progress.read)) as reader,
+        Spill(options.folder) as spill,
+    ):
+        result = Audit(settings, cluster, reader, spill, progress, report.violation).run(request)
+        progress.clear()
+        note(
+            f"group {settings.consumer_group} on {settings.input_topic} at "
+            f"{settings.kafka_bootstrap_servers}: {progress.offsets:,} offsets read in "
+            f"{progress.seconds:.1f} s, {spill.written / 1e6:,.0f} MB of temporary files"
+        )
+    return result
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Audits delivery: each input message up to the group's committed offsets "
+        "against all outputs. Reads committed records only, commits nothing and joins no group, "
+        "so it may run while the processes do. The settings are those of kafka-processor (see "
+        "its --help): KAFKA_*, *_TOPIC, CONSUMER_GROUP and DELIVERY, from the environment or .env.",
+        epilog="Exit codes: 0 all is well, 1 something is wrong or cannot be read, 2 wrong "
+        "settings or arguments. A range restricts which messages are audited; the outputs are "
+        "read whole all the same, since a record may have been written at any later time.",
+    )
+    option = parser.add_argument
+    option("--json", action="store_true", help="one object a line: violations, then the verdict")
+    option("--delivery", choices=("exactly-once", "at-least-once"), help="default: DELIVERY")
+    option("--partition", type=_whole, action="append", metavar="N", help="this one; repeatable")
+    option("--from-offset", type=_whole, metavar="N", help="from this offset of each partition on")
+    option("--to-offset", type=_whole, metavar="N", help="up to this offset, without it")
+    option("--since", type=_time, metavar="TIME", help="messages from this time on, RFC 3339")
+    option("--until", type=_time, metavar="TIME", help="messages before this time, RFC 3339")
+    option("--folder", type=_folder, metavar="PATH", help="where temporary files go")
+    option(
+        "--timeout",
+        type=seconds,
+        default=60.0,
+        metavar="S",
+        help="give up after S seconds in which nothing can be read (default: 60)",
+    )
+    return parser.parse_args()
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def _time(text: str) -> int:
+    """Milliseconds since the epoch."""
+    try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2024-07-10T02:00:25Z")
+    return round((time - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() * 1000)
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return Path(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
