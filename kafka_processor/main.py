@@ -43,6 +43,11 @@ EXIT_WRONG_SETTINGS = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code (`docs/contract.md`)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments[:1]) == ["replay"]:
+        from kafka_processor.replay import command  # noqa: PLC0415  # costs the daemon nothing
+
+        return command.main(arguments[1:])
     options = _read_arguments(arguments)
     stopping = threading.Event()
     if not options.check:
@@ -151,7 +156,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="kafka-processor",
         description="Reads login events from Kafka, checks, pseudonymises and masks them, and "
-        "publishes each to its topic.",
+        "publishes each to its topic.\n\n"
+        "kafka-processor replay: sends failed, filtered and skipped messages to the input again;\n"
+        "it has a --help of its own.",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

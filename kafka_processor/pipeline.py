@@ -119,7 +119,7 @@ class Pipeline:
             kind, timestamp = message.timestamp()
             age = None if kind == _NO_TIMESTAMP else now - timestamp
             headers = message.headers()
-            replay_of = _replayed_message(headers) if headers else UNSET
+            replay_of = replayed_message(headers) if headers else UNSET
             outcome: Outcome
             if is_too_old(age, self._max_age):
                 outcome = "skipped"
@@ -207,7 +207,7 @@ def _valid_user_id(fields: dict[str, Any] | None) -> str | None:
     return None if not user_id or what_is_wrong("user_id", user_id) else user_id
 
 
-def _replayed_message(headers: Iterable[tuple[str, bytes | str | None]]) -> str | UnsetType:
+def replayed_message(headers: Iterable[tuple[str, bytes | str | None]]) -> str | UnsetType:
     """The message that this one repeats; a header that names none is no replay's."""
     for name, value in headers:
         if name == REPLAY_HEADER and isinstance(value, bytes) and _MESSAGE_ID.fullmatch(value):

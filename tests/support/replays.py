@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, IsolationLevel, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from tests.support.job import Job
@@ -56,6 +56,20 @@ def report_of(job: Job, *arguments: str, code: int = 0, **settings: str) -> dict
 
 def input_messages(job: Job) -> list[InputMessage]:
     """All that is committed in the input, by partition and offset; waits for open transactions."""
+    found = []
+    for message in read(job, {(job.input, partition): 0 for partition in input_ends(job)}):
+        headers: Any = message.headers()
+        value: Any = message.value()
+        key: Any = message.key()
+        position = message.partition() or 0, message.offset() or 0
+        found.append(InputMessage(*position, key, value, headers or [], message.timestamp()[1]))
+    return sorted(found, key=lambda each: each[:2])
+
+
+def read(job: Job, starts: dict[tuple[str, int], int]) -> list[Message]:
+    """All that is committed from these offsets on, by topic and partition, to the ends of now."""
+    ends = ends_of(job, sorted({topic for topic, _ in starts}))
+    messages: list[Message] = []
     consumer = Consumer(
         {
             "bootstrap.servers": job.site.broker,
@@ -68,44 +82,31 @@ def input_messages(job: Job) -> list[InputMessage]:
             "log_level": 0,
         }
     )
-    ends = input_ends(job)
-    messages: list[InputMessage] = []
 
     def read_on() -> bool:
         for message in consumer.consume(1000, 0.05):
-            partition, offset = message.partition() or 0, message.offset() or 0
-            if message.error():
-                reached = offset
-            else:
-                reached = offset + 1
-                headers: Any = message.headers()
-                value: Any = message.value()
-                key: Any = message.key()
-                messages.append(
-                    InputMessage(
-                        partition, offset, key, value, headers or [], message.timestamp()[1]
-                    )
-                )
-            if reached >= ends.get(partition, 0):
-                ends.pop(partition, None)
+            where, reached = (
+                (message.topic() or "", message.partition() or 0),
+                message.offset() or 0,
+            )
+            if not message.error():
+                messages.append(message)
+                reached += 1
+            if reached >= ends.get(where, 0):
+                ends.pop(where, None)
         return not ends
 
-    consumer.assign([TopicPartition(job.input, partition, 0) for partition in ends])
+    consumer.assign([TopicPartition(*where, starts[where]) for where in ends])
     try:
-        wait_until(read_on, "the end of the input")
+        wait_until(read_on, "the end of the topics")
     finally:
         consumer.close()
-    return sorted(messages, key=lambda each: each[:2])
+    return messages
 
 
 def copies(job: Job) -> Counter[str]:
     """How often each message is committed as a repeat."""
     return Counter(each.replay_of for each in input_messages(job) if each.replay_of)
-
-
-def copies_so_far(job: Job) -> int:
-    """How much the committed part of the input has grown beyond what is known to be no copy."""
-    return sum(input_ends(job, committed=True).values())
 
 
 def input_ends(job: Job, *, committed: bool = False) -> dict[int, int]:

@@ -1,6 +1,7 @@
 """Who may know what: the Kafka client behind few modules, the pure core without clock and I/O."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 import kafka_processor
 
 PACKAGE = Path(kafka_processor.__file__).parent
-MODULES = {path.stem: path for path in PACKAGE.glob("*.py")}
+MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
+    f"replay.{path.stem}": path for path in (PACKAGE / "replay").glob("*.py")
+}
 KNOW_KAFKA = {
     "consumer",
     "producer",
@@ -19,6 +22,10 @@ KNOW_KAFKA = {
     "preflight",
     "processor",
     "main",
+    "replay.scanning",
+    "replay.sending",
+    "replay.run",
+    "replay.command",
 }
 PURE = {
     "checks",
@@ -31,10 +38,19 @@ PURE = {
     "transformer",
     "setting_types",
     "client_config",
+    "replay.selection",
+    "replay.outcomes",
+    "replay.candidates",
+    "replay.copies",
+    "replay.failures",
+    "replay.finding",
+    "replay.report",
+    "replay.times",
 }
 SAID_BY_PURE = {
-    "binascii", "collections", "dataclasses", "datetime", "decimal", "functools", "hashlib", "hmac",
-    "ipaddress", "itertools", "json", "math", "msgspec", "operator", "re", "socket", "typing",
+    "array", "binascii", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
+    "functools", "hashlib", "hmac", "ipaddress", "itertools", "json", "math", "msgspec", "operator",
+    "re", "socket", "textwrap", "typing",
 }  # fmt: skip
 PATHS_ONLY = {"setting_types": {"pathlib"}}
 """A setting that names a file is checked for the file."""
@@ -88,6 +104,23 @@ def test_the_settings_know_no_clock_and_no_client() -> None:
     for name in ("config", "client_properties", "client_config", "device_key"):
         tops = {module.partition(".")[0] for module, _ in imports(name)}
         assert not tops & {"confluent_kafka", "time", "socket", "threading", "structlog"}
+
+
+def test_the_daemon_does_not_load_the_replay() -> None:
+    code = "import kafka_processor.main, sys; print(*sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    loaded = answer.stdout.split()
+    assert "kafka_processor.processor" in loaded
+    assert not [name for name in loaded if name.startswith("kafka_processor.replay")]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if "." not in name))
+def test_the_replay_is_a_room_of_its_own(name: str) -> None:
+    found = {(module, taken) for module, taken in imports(name) if "replay" in module}
+    assert found <= {("kafka_processor.replay", "command")}
+    assert not found or name == "main"
 
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:

@@ -1,0 +1,175 @@
+"""The messages that may be replayed, and what was found out about each: 18 bytes a message."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import Any, Final
+
+from kafka_processor.replay.outcomes import is_same_message
+from kafka_processor.replay.selection import OUTCOMES, Position, Selection
+
+_CODES: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+
+
+class State(IntEnum):
+    """What is known of a candidate."""
+
+    MISSING = 0
+    """Not met in the input (yet)."""
+    REPLACED = 1
+    """Another message is where it was."""
+    NOT_CHOSEN = 2
+    """The message itself does not match the selection."""
+    WAITING = 3
+    """Met and chosen: to be sent."""
+    REPEATED = 4
+    """The input holds a committed copy of it."""
+    SENT = 5
+    """By this run."""
+    REFUSED = 6
+    """The broker does not take its copy, or none can be made."""
+
+
+GONE: Final = (State.MISSING, State.REPLACED)
+_FINAL: Final = (State.SENT, State.REFUSED)
+_SAME_AS_BEFORE: Final = 255
+
+
+class PartitionCandidates:
+    """Those of one input partition, in the order of their offsets once `sort` was called."""
+
+    def __init__(self) -> None:
+        self.offsets = array("q")
+        self._outcomes = bytearray()
+        self._marks = array("q")
+        self._states = bytearray()
+
+    def add(self, offset: int, outcome: str, mark: int) -> None:
+        self.offsets.append(offset)
+        self._outcomes.append(_CODES[outcome])
+        self._marks.append(mark)
+        self._states.append(State.MISSING)
+
+    def sort(self) -> None:
+        order = sorted(range(len(self.offsets)), key=self.offsets.__getitem__)
+        self.offsets = array("q", map(self.offsets.__getitem__, order))
+        self._outcomes = bytearray(map(self._outcomes.__getitem__, order))
+        self._marks = array("q", map(self._marks.__getitem__, order))
+        for index in range(1, len(self.offsets)):
+            if self.offsets[index] == self.offsets[index - 1]:
+                self._states[index] = _SAME_AS_BEFORE
+
+    def forget_the_input(self) -> None:
+        """What was found in the input is to be found anew; what this run did stays."""
+        for index, state in enumerate(self._states):
+            if state != _SAME_AS_BEFORE and state not in _FINAL:
+                self._states[index] = State.MISSING
+
+    def state_of(self, offset: int) -> State | None:
+        """None: it is no candidate."""
+        index = self._find(offset)
+        return None if index is None else State(self._states[index])
+
+    def set_state(self, offset: int, state: State) -> None:
+        index = self._find(offset)
+        if index is not None:
+            self._states[index] = state
+
+    def decide(
+        self,
+        offset: int,
+        fields: Mapping[str, Any] | None,
+        created: int | None,
+        selection: Selection,
+    ) -> None:
+        """Looks at the message that is at a candidate's coordinates."""
+        first = self._find(offset)
+        if first is None or self._states[first] in _FINAL:
+            return
+        # Several records of one id: of a topic that was made again, one of them is about this.
+        for index in range(first, bisect_right(self.offsets, offset)):
+            outcome = OUTCOMES[self._outcomes[index]]
+            if is_same_message(outcome, self._marks[index], fields, created):
+                for column in (self._outcomes, self._marks):
+                    column[first], column[index] = column[index], column[first]
+                is_chosen = selection.takes_message(fields, created)
+                self._states[first] = State.WAITING if is_chosen else State.NOT_CHOSEN
+                return
+        self._states[first] = State.REPLACED
+
+    def note_copy(self, offset: int) -> None:
+        """The input holds a copy of this message, whether the message itself is there or not."""
+        index = self._find(offset)
+        if index is not None and self._states[index] in (*GONE, State.WAITING):
+            self._states[index] = State.REPEATED
+
+    def __iter__(self) -> Iterator[tuple[int, str, State]]:
+        """Offset, outcome and state of each, by offset."""
+        for offset, code, state in zip(self.offsets, self._outcomes, self._states, strict=True):
+            if state != _SAME_AS_BEFORE:
+                yield offset, OUTCOMES[code], State(state)
+
+    def _find(self, offset: int) -> int | None:
+        index = bisect_left(self.offsets, offset)
+        if index < len(self.offsets) and self.offsets[index] == offset:
+            return index
+        return None
+
+
+class Candidates:
+    """Those of all partitions of the input."""
+
+    def __init__(self) -> None:
+        self.partitions: dict[int, PartitionCandidates] = {}
+
+    def add(self, position: Position, outcome: str, mark: int) -> None:
+        partition, offset = position
+        if partition not in self.partitions:
+            self.partitions[partition] = PartitionCandidates()
+        self.partitions[partition].add(offset, outcome, mark)
+
+    def sort(self) -> None:
+        """To be called once, after the last `add`."""
+        self.partitions = dict(sorted(self.partitions.items()))
+        for candidates in self.partitions.values():
+            candidates.sort()
+
+    def forget_the_input(self) -> None:
+        for candidates in self.partitions.values():
+            candidates.forget_the_input()
+
+    def state_of(self, position: Position) -> State | None:
+        candidates = self.partitions.get(position[0])
+        return candidates.state_of(position[1]) if candidates else None
+
+    def set_state(self, position: Position, state: State) -> None:
+        self.partitions[position[0]].set_state(position[1], state)
+
+    def counts(self) -> Counter[tuple[int, str, State]]:
+        """How many there are of each partition, outcome and state."""
+        return Counter(
+            (partition, outcome, state)
+            for partition, candidates in self.partitions.items()
+            for _, outcome, state in candidates
+        )
+
+    def count(self, state: State) -> int:
+        return sum(
+            each == state for candidates in self.partitions.values() for _, _, each in candidates
+        )
+
+    def positions(self, *states: State) -> Iterator[Position]:
+        """Of all in one of these states, by partition and offset."""
+        for partition, candidates in self.partitions.items():
+            for offset, _, state in candidates:
+                if state in states:
+                    yield partition, offset
+
+    def ranges(self, state: State) -> Iterator[tuple[int, int, int]]:
+        """Partition, first and last offset of those in this state, where there are any."""
+        for partition, candidates in self.partitions.items():
+            offsets = [offset for offset, _, each in candidates if each == state]
+            if offsets:
+                yield partition, offsets[0], offsets[-1]

@@ -1,0 +1,121 @@
+"""`kafka-processor replay`: options and settings in, report and exit code out."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from kafka_processor.config import (
+    Settings,
+    SettingsError,
+    environment_and_dotenv,
+    load_settings,
+)
+from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.replay.arguments import Options, options_of, parse
+from kafka_processor.replay.candidates import State
+from kafka_processor.replay.failures import ReplayFailed, Stopped
+from kafka_processor.replay.progress import Progress
+from kafka_processor.replay.report import Report, with_named_ones
+from kafka_processor.replay.run import Replay
+from kafka_processor.replay.scanning import TopicScanner
+from kafka_processor.replay.selection import Selection
+
+EXIT_OK: Final = 0
+EXIT_INCOMPLETE: Final = 1
+EXIT_WRONG: Final = 2
+
+NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
+"""Settings that are not looked at: no key is needed to send a message as it is."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit code (`docs/replay.md`)."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        given = parse(arguments)
+        settings = load_settings(
+            {n: v for n, v in environment_and_dotenv(os.environ).items() if n not in NOT_NEEDED}
+        )
+        options = options_of(given, settings.input_topic)
+        _look_at_metrics(settings, options.selection)
+        return _run(settings, options, stopping)
+    except SettingsError as wrong:
+        _say(*wrong.lines)
+        return EXIT_WRONG
+    except KafkaException as exception:
+        error = error_of(exception)
+        if error.code() != KafkaError._INVALID_ARG:
+            _say(f"cannot go on: {describe(error)}")
+            return EXIT_INCOMPLETE
+        _say(f"KAFKA_PROPERTIES_FILE or KAFKA_SSL_*: {error.str()}")
+        return EXIT_WRONG
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, which must not fail either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INCOMPLETE
+
+
+def _look_at_metrics(settings: Settings, selection: Selection) -> None:
+    """Only metrics tell what was skipped. Raises SettingsError if that was asked for by name."""
+    if settings.metrics_topic or not selection.takes_outcome("skipped"):
+        return
+    problem = "METRICS_TOPIC: set to nothing, so skipped messages cannot be found"
+    if selection.outcomes:
+        raise SettingsError([problem])
+    _say(problem)
+
+
+def _run(settings: Settings, options: Options, stopping: threading.Event) -> int:
+    progress = Progress()
+    scanner = TopicScanner(settings, progress, stopping)
+    replay = Replay(settings, options.selection, scanner, progress, stopping)
+    stopped = None
+    try:
+        replay.find()
+        if options.send:
+            replay.send(options.rate)
+        else:
+            replay.look()
+    except (ReplayFailed, Stopped) as end:
+        stopped = str(end)
+        if options.send:
+            stopped += f" ({replay.candidates.count(State.SENT):,} sent)"
+    finally:
+        progress.clear()
+        scanner.close()
+    is_complete = stopped is None
+    if replay.has_looked:
+        is_complete = _report(settings, options, replay, stopped)
+    if stopped:
+        _say(stopped)
+    return EXIT_OK if is_complete else EXIT_INCOMPLETE
+
+
+def _report(settings: Settings, options: Options, replay: Replay, stopped: str | None) -> bool:
+    """Prints it, and says whether all was done."""
+    finder, candidates = replay.finder, replay.candidates
+    report = Report(
+        settings.input_topic,
+        candidates,
+        with_named_ones(finder.why_not(), candidates, options.selection.message_ids),
+        finder.repeats_left_out,
+        finder.unknown_records,
+        is_dry_run=not options.send,
+        stopped=stopped,
+    )
+    text = json.dumps(report.for_programs()) if options.json else report.for_people()
+    print(text, flush=True)  # noqa: T201
+    return report.is_complete
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,71 @@
+"""How a copy names the message that it repeats."""
+
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
+
+from kafka_processor.pipeline import REPLAY_HEADER, replayed_message
+from kafka_processor.replay.outcomes import position_in
+from kafka_processor.replay.selection import Position
+
+Header = tuple[str, str | bytes | None]
+"""As the client has them; values are bytes."""
+
+BURST: Final = 0.1
+"""Seconds of delay that a replay may catch up on beyond its rate."""
+LEAST_WAIT: Final = 0.001
+
+
+class Message(Protocol):
+    """What `confluent_kafka.Message` has."""
+
+    def headers(self) -> Any: ...
+
+
+class UnreadableHeaders(Exception):
+    """The name of a header is no UTF-8: the Python client can neither read nor write it."""
+
+
+def headers_of(message: Message) -> list[Header]:
+    """Raises UnreadableHeaders."""
+    try:
+        return message.headers() or []
+    except (SystemError, UnicodeError):  # as the client says it
+        raise UnreadableHeaders from None
+
+
+def headers_of_copy(headers: Iterable[Header], message_id: str) -> list[Header]:
+    """Those of the message, and last the one that says which message this is a copy of."""
+    own = [(name, value) for name, value in headers if name != REPLAY_HEADER]
+    return [*own, (REPLAY_HEADER, message_id.encode())]
+
+
+def original_of(
+    headers: Iterable[Header], topic: str, partition: int, offset: int
+) -> Position | None:
+    """Where the message is that the one with these headers and coordinates is a copy of.
+
+    A copy goes to the partition of its original, so it comes after it there. Whatever else names
+    a message of this topic is no copy made here.
+    """
+    named = replayed_message(headers)
+    position = position_in(topic, named) if named else None
+    if position is None or position[0] != partition or position[1] >= offset:
+        return None
+    return position
+
+
+class Pace:
+    """When the next copy may be sent; times in seconds of a monotonic clock."""
+
+    def __init__(self, rate: float) -> None:
+        self._interval = 1 / rate
+        self._next = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds to wait before the next copy; 0: none, or too few to wait for each copy."""
+        wait = self._next - now
+        return wait if wait >= LEAST_WAIT else 0.0
+
+    def count(self, now: float) -> None:
+        """A copy is sent."""
+        self._next = max(self._next, now - BURST) + self._interval
