@@ -100,15 +100,28 @@ def demand_permissions(
 
     Raises TopicsNotReady for one that we may not read or write, KafkaException.
     """
-    descriptions = admin.describe_topics(
-        TopicCollection(list(topics)), include_authorized_operations=True, request_timeout=TIMEOUT
-    )
-    for topic, future in descriptions.items():
+    for topic in topics:
         is_input = topic == settings.input_topic
         operation = AclOperation.READ if is_input else AclOperation.WRITE
-        if operation not in (future.result().authorized_operations or []):
+        if operation not in _allowed_operations(admin, topic):
             raise TopicsNotReady(f"no permission: {operation.name} on topic {topic}")
         yield topic, operation.name.lower()
+
+
+def _allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperation]:
+    """What we may do with a topic; waits for a broker that has not heard of it yet."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        [future] = admin.describe_topics(
+            TopicCollection([topic]), include_authorized_operations=True, request_timeout=TIMEOUT
+        ).values()
+        try:
+            return future.result().authorized_operations or []
+        except KafkaException as exception:
+            is_unknown = error_of(exception).code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+            if not is_unknown or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def missing_topics(admin: AdminClient, topics: Iterable[str]) -> list[str]:
