@@ -96,6 +96,11 @@ class Broker:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def exit_code(self) -> int | None:
+        """Of a broker that has ended by itself; negative: the signal that ended it."""
+        return self._process.poll() if self._process is not None else None
+
+    @property
     def pid(self) -> int:
         """The process id. Raises LocalKafkaError if the broker does not run."""
         if self._process is None or not self.is_running:

@@ -184,7 +184,7 @@ class Arena:
         account = account_for(self.job, self.deleted)
         self._row.messages += account.messages
         self._row.lost += len(account.lost)
-        logs = "\n\n".join(daemon.log for daemon in self.job.daemons)
+        logs = self.job.logs()
         assert not account.lost and not account.wrong, f"{account}\n{logs}"
         if self._delivery == "exactly-once":
             self._row.doubled += len(account.doubled)

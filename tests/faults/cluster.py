@@ -18,7 +18,10 @@ LOGIN = "LOGIN"
 """The listener for one who may not do everything."""
 USER, PASSWORD = "processor", "a-password"
 
-_LOGIN_PROPERTIES = {
+_PROPERTIES = {
+    # How long a broker that was killed counts as alive: most of the recovery from it. Kafka's own
+    # default is 9000.
+    "broker.session.timeout.ms": "3000",
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     f"listener.name.{LOGIN.lower()}.sasl.enabled.mechanisms": "PLAIN",
     f"listener.name.{LOGIN.lower()}.plain.sasl.jaas.config": (
@@ -116,7 +119,7 @@ def run_cluster(brokers: int) -> Iterator[Cluster]:
                 brokers,
                 extra_listeners={PROXIED: "PLAINTEXT", LOGIN: "SASL_PLAINTEXT"},
                 advertised_ports={PROXIED: [proxy.port for proxy in proxies]},
-                properties=_LOGIN_PROPERTIES,
+                properties=_PROPERTIES,
             )
         )
         for proxy, broker in zip(proxies, kafka.brokers, strict=True):

@@ -231,6 +231,10 @@ class Job:
             }
         )
 
+    def logs(self) -> str:
+        """Of all daemons, the ones that have ended too."""
+        return "\n\n".join(daemon.log for daemon in self.daemons)
+
     def reader(self, *names: str) -> CommittedReader:
         """A reader of the named output topics, or of all."""
         return CommittedReader(self.site.broker, [self.topics[name] for name in names or OUTPUTS])
