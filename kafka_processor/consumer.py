@@ -8,7 +8,7 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -23,24 +23,18 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import consumer_config
 from kafka_processor.config import Settings
+from kafka_processor.fence import Fence, Verdict
 from kafka_processor.kafka_errors import (
     describe,
     error_of,
     is_end_of_consumer,
+    is_fenced_member,
     is_no_permission,
     is_refused_login,
 )
 
 LOOKUP_TIMEOUT: Final = 1.0
 """Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
-CONNECT_TIMEOUT: Final = 4.0
-CONNECT_STEP: Final = 1.0
-"""Seconds of one wait for an answer within a try: how fast a signal is noticed."""
-MAX_PAUSE: Final = 10.0
-
-
-class ConnectionFailed(Exception):
-    """No broker could be reached, or it refuses us; the message says what to look at."""
 
 
 class ConsumerEnded(Exception):
@@ -76,10 +70,11 @@ class InputConsumer:
         self._settings = settings
         self._topic = settings.input_topic
         self._log = log
-        self._client = Consumer(
-            consumer_config(settings)
-            | {"error_cb": self._on_error, "on_commit": self._on_commit, "logger": client_log}
-        )
+        self._client_log = client_log
+        self._client = self._new_client()
+        self._listener: RebalanceListener | None = None
+        self._fence: Fence | None = None
+        """The group has given our INSTANCE_ID away: to whom, is to be found out."""
         self.has_joined = False
         self.refused_login: str | None = None
         self.found_no_broker = False
@@ -112,6 +107,14 @@ class InputConsumer:
         self._client.poll(0)
 
     def join(self, listener: RebalanceListener) -> None:
+        self._listener = listener
+        self._subscribe(self._client, listener)
+
+    def _new_client(self) -> Consumer:
+        callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit}
+        return Consumer(consumer_config(self._settings) | callbacks | {"logger": self._client_log})
+
+    def _subscribe(self, client: Consumer, listener: RebalanceListener) -> None:
         def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:
             client.incremental_assign([])
             self.has_joined = True
@@ -132,15 +135,16 @@ class InputConsumer:
             self._give_up(client, partitions)
             self._log.warning("partitions lost", partitions=_numbers(partitions))
 
-        self._client.subscribe(
-            [self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost
-        )
+        client.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
 
     def poll_messages(self, limit: int, timeout: float) -> dict[int, list[Message]]:
         """What is there, at most `limit` messages by partition; waits for the first one only.
 
         `timeout` in seconds. Rebalances and errors are handled in here; raises ConsumerEnded.
         """
+        if self._fence:
+            self._settle(self._fence, timeout)
+            return {}
         messages = self._client.consume(limit, 0)
         if not messages and timeout > 0:
             messages = self._client.consume(1, timeout)
@@ -165,7 +169,7 @@ class InputConsumer:
         What cannot be looked up goes on waiting: with a broker away, or while the broker still
         ends the transaction of a process that was killed (KIP-447: unstable offsets).
         """
-        if not self._waiting or time.monotonic() < self._next_lookup:
+        if self._fence or not self._waiting or time.monotonic() < self._next_lookup:
             return []
         try:
             placements = self._look_up()
@@ -209,13 +213,18 @@ class InputConsumer:
         return Placement(found.partition, low, found.offset, found.metadata, gap)
 
     @property
+    def fenced_for(self) -> float:
+        """Seconds since the group has shut us out, while it is not known for whom; else 0."""
+        return self._fence.age if self._fence else 0.0
+
+    @property
     def out_of_range(self) -> frozenset[int]:
         """Partitions that cannot be read on where they are: all have to `rewind`."""
         return frozenset(self._out_of_range & self._owned)
 
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
-        if self._owned:
+        if self._owned and not self._fence:
             self._unassign(self._client, self._owned)
         self._waiting |= self._owned
         self._owned.clear()
@@ -234,17 +243,15 @@ class InputConsumer:
     def is_commit_answered(self) -> bool:
         return self._answered == self._awaited
 
-    def finish_commit(self, offsets: list[TopicPartition], timeout: float) -> None:
-        """Returns once the offsets are committed. Raises KafkaException.
+    def finish_commit(self, timeout: float) -> None:
+        """Returns once the offsets of the commit begun last are committed. Raises KafkaException.
 
         Waits for the answer, and drops messages that arrive meanwhile: to wait is for the end.
-        Within a rebalance no answer can be heard: there they are committed again by a call that
-        waits for it, as long as it takes, but the coordinator is at hand then.
+        Within a rebalance no answer can be heard, and none is waited for: the coordinator takes
+        the commit before it takes our consent to the rebalance, and if it refuses it, messages
+        are repeated.
         """
         if self._is_in_rebalance:
-            for committed in self._client.commit(offsets=offsets, asynchronous=False):
-                if committed.error:
-                    raise KafkaException(committed.error)
             return
         deadline = time.monotonic() + timeout
         while not self.is_commit_answered and time.monotonic() < deadline:
@@ -278,17 +285,64 @@ class InputConsumer:
 
     def handle_error(self, error: KafkaError, partition: int | None = None) -> None:
         """Goes on if it can, else raises ConsumerEnded."""
-        if is_end_of_consumer(error):
-            instance = self._settings.instance_id
-            hint = f"; is there another process with INSTANCE_ID={instance}?" if instance else ""
-            raise ConsumerEnded(f"the consumer cannot go on: {describe(error)}{hint}")
-        if is_no_permission(error) and not self.has_joined:
+        if is_fenced_member(error) and self._settings.instance_id and self.has_joined:
+            ours = self._owned | self._waiting
+            self._fence = self._fence or Fence(self._settings, self._client_log, error, ours)
+        elif is_end_of_consumer(error):
+            raise self._ended(error)
+        elif is_no_permission(error) and not self.has_joined:
             raise ConsumerEnded(f"no permission to join the group: {describe(error)}")
-        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             if partition in self._owned:
                 self._out_of_range.add(partition)
         elif error.code() != KafkaError._PARTITION_EOF:
             self._log_at_times("cannot read the input now, will try again", error)
+
+    def end_if_fenced(self) -> None:
+        """Our transactional id has another owner too. Raises ConsumerEnded."""
+        if self._fence:
+            raise self._ended(self._fence.error)
+
+    def _settle(self, fence: Fence, timeout: float) -> None:
+        """Ends where another process has our INSTANCE_ID, else goes on as a new member.
+
+        Without an answer, or an end, it is to be called again. Raises ConsumerEnded.
+        """
+        try:
+            verdict = fence.look()
+        except KafkaException as exception:
+            self._log_at_times("cannot look up who has our INSTANCE_ID yet", error_of(exception))
+            verdict = Verdict.OPEN
+        if verdict is Verdict.ANOTHER_PROCESS:
+            raise self._ended(fence.error)
+        if verdict is Verdict.OPEN:
+            time.sleep(timeout)
+            return
+        self._log.warning("the group lost track of this process, joining it again")
+        self._fence = None
+        self._renew()
+
+    def _ended(self, error: KafkaError) -> ConsumerEnded:
+        instance = self._settings.instance_id
+        hint = f"; is there another process with INSTANCE_ID={instance}?" if instance else ""
+        return ConsumerEnded(f"the consumer cannot go on: {describe(error)}{hint}")
+
+    def _renew(self) -> None:
+        """A new client, for one that the group will not have again.
+
+        One that fails like the old one before it has joined is the end.
+        """
+        self.has_joined = False
+        lost = self._owned | self._waiting
+        for partitions in (self._owned, self._waiting, self._out_of_range):
+            partitions.clear()
+        old = [self._client]
+        self._client = self._new_client()
+        # On a thread of its own: it may take its time, and has nothing more to say.
+        threading.Thread(target=old.clear, daemon=True).start()
+        if self._listener:
+            self._listener.on_lost(sorted(lost))
+            self._subscribe(self._client, self._listener)
 
     def _on_error(self, error: KafkaError) -> None:
         if is_refused_login(error):
@@ -312,63 +366,3 @@ def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:
 
 def _positions(partitions: Iterable[TopicPartition]) -> set[tuple[int, int]]:
     return {(p.partition, p.offset) for p in partitions}
-
-
-def create_consumer_with_retry(
-    settings: Settings,
-    log: FilteringBoundLogger,
-    client_log: Any,
-    wait: Callable[[float], bool],
-) -> InputConsumer:
-    """A consumer that has reached a broker.
-
-    Tries STARTUP_RETRIES times with growing pauses; `wait` pauses, and returns True to give up
-    because the process is to stop. Raises ConnectionFailed, at once where the broker refuses the
-    login; KafkaException for a configuration that the client does not take.
-    """
-    consumer = InputConsumer(settings, log, client_log)
-    for attempt in range(1, settings.startup_retries + 1):
-        error = _try_to_connect(consumer, wait)
-        if error is None:
-            return consumer
-        if is_no_permission(error):
-            raise ConnectionFailed(
-                f"no permission to see topic {settings.input_topic}: {describe(error)}"
-            )
-        if consumer.refused_login:
-            raise ConnectionFailed(
-                f"{settings.kafka_bootstrap_servers} refuses us: {consumer.refused_login}; "
-                "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
-            )
-        pause = min(2.0 ** (attempt - 1), MAX_PAUSE)
-        last = attempt == settings.startup_retries
-        log.warning(
-            "no broker answers",
-            brokers=settings.kafka_bootstrap_servers,
-            attempt=f"{attempt} of {settings.startup_retries}",
-            next_try="none" if last else f"in {pause:.0f} s",
-            error=describe(error),
-        )
-        if last or wait(pause):
-            break
-    raise ConnectionFailed(
-        f"KAFKA_BOOTSTRAP_SERVERS: no broker answers at {settings.kafka_bootstrap_servers} "
-        f"(tried {attempt} times); is Kafka running there?"
-    )
-
-
-def _try_to_connect(consumer: InputConsumer, wait: Callable[[float], bool]) -> KafkaError | None:
-    """None once a broker has answered, else why not."""
-    deadline = time.monotonic() + CONNECT_TIMEOUT
-    consumer.found_no_broker = False
-    while True:
-        try:
-            consumer.input_partitions(CONNECT_STEP)
-        except KafkaException as exception:
-            error = error_of(exception)
-        else:
-            return None
-        consumer.serve()
-        is_certain = consumer.refused_login or consumer.found_no_broker or is_no_permission(error)
-        if is_certain or time.monotonic() > deadline or wait(0):
-            return error

@@ -22,10 +22,10 @@ _PRODUCER_FENCED: Final = frozenset(
         KafkaError.INVALID_PRODUCER_EPOCH,
     }
 )
+_MEMBER_FENCED: Final = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID})
 _ENDS_CONSUMER: Final = frozenset(
     {
-        KafkaError._FATAL,
-        KafkaError.FENCED_INSTANCE_ID,
+        *_MEMBER_FENCED,
         KafkaError.INVALID_SESSION_TIMEOUT,
         KafkaError.INCONSISTENT_GROUP_PROTOCOL,
         KafkaError.GROUP_MAX_SIZE_REACHED,
@@ -72,6 +72,12 @@ def is_producer_fenced(error: KafkaError) -> bool:
 def is_end_of_consumer(error: KafkaError) -> bool:
     """The group will not have this member again."""
     return error.code() in _ENDS_CONSUMER
+
+
+def is_fenced_member(error: KafkaError) -> bool:
+    """Our INSTANCE_ID, if we have one, belongs to another member; as the client's own error that
+    is any fatal one."""
+    return error.code() in _MEMBER_FENCED
 
 
 def is_refused_login(error: KafkaError) -> bool:

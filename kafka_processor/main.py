@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
+from kafka_processor.at_least_once import AtLeastOnceProducer
 from kafka_processor.config import (
     Settings,
     SettingsError,
@@ -20,14 +21,15 @@ from kafka_processor.config import (
     load_settings,
     rules,
 )
-from kafka_processor.consumer import ConnectionFailed, ConsumerEnded, create_consumer_with_retry
+from kafka_processor.connecting import ConnectionFailed, create_consumer_with_retry
+from kafka_processor.consumer import ConsumerEnded
+from kafka_processor.exactly_once import ExactlyOnceProducer
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.kafka_errors import describe, error_of
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
 from kafka_processor.processor import Processor
-from kafka_processor.producer import create_producer
 from kafka_processor.project_key import find_key, find_or_make_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicsNotReady, prepare_topics
@@ -125,10 +127,12 @@ def _work(
     client_log = ClientLog(log)
     consumer = create_consumer_with_retry(settings, log, client_log, wait)
     max_record = prepare_topics(settings, consumer, log, client_log, wait)
+    exactly_once = settings.delivery == "exactly-once"
+    producer = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
     processor = Processor(
         settings,
         consumer,
-        create_producer(settings, consumer, max_record, client_log),
+        producer(settings, consumer, max_record, client_log),
         Pipeline(settings, key),
         SummaryPrinter(settings, key_id(key)),
         log,

@@ -16,7 +16,6 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer, Placement
 from kafka_processor.kafka_errors import (
-    blames_record,
     describe,
     error_of,
     is_end_of_consumer,
@@ -26,12 +25,10 @@ from kafka_processor.kafka_errors import (
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline, Work
 from kafka_processor.producer import BatchFailed, OutputProducer
-from kafka_processor.records import position_of
+from kafka_processor.refused import Refused
 from kafka_processor.skipped import SkippedBacklog
 from kafka_processor.summary_printer import SummaryPrinter
 
-MAX_BATCH: Final = 10_000
-"""Messages; more brings no more throughput, and takes more memory."""
 MAX_POLL: Final = 1_000
 """Messages worked on at a time: so many are still in the processor's caches when needed again."""
 IDLE_WAIT: Final = 0.1
@@ -40,7 +37,10 @@ COMMITTING_WAIT: Final = 0.002
 """Seconds to wait for a message while a commit is under way: how fast its end is noticed."""
 REBALANCE_WAIT: Final = 2.0
 """Seconds to finish a commit before partitions go to another member; else it is given up."""
-MAX_PAUSE: Final = 10.0
+MAX_PAUSE: Final = 3.0
+"""Seconds between two tries while nothing can be published."""
+PROOF_AFTER: Final = 1.0
+"""Seconds in which a process that has our place in the group takes over our producer as well."""
 LEAVE_TIMEOUT: Final = 1.5
 """Seconds to leave the group; a join that is under way can hold that up."""
 
@@ -76,9 +76,7 @@ class Processor:
         self._totals: Counter[str] = Counter()
         """What this process has committed, by outcome, and what was gone before it was read."""
 
-        self._limit = MAX_BATCH
-        self._refused: dict[tuple[int, int], str] = {}
-        """Messages whose record the broker refused, and why; see `_narrow_down`."""
+        self._refused = Refused(settings)
         self._failure: BatchFailed | None = None
         """What is to be recovered from; None while all is well."""
         self._failure_in_rebalance: BatchFailed | None = None
@@ -157,9 +155,16 @@ class Processor:
 
     def _turn(self) -> None:
         if self._failure:
-            if time.monotonic() >= self._retry_at:
+            if self._consumer.fenced_for:
+                # Not recovered from: a process that has our place would be shut out.
+                if self._consumer.fenced_for > PROOF_AFTER and self._producer.is_fenced():
+                    self._consumer.end_if_fenced()
+            elif time.monotonic() >= self._retry_at:
                 self._recover()
         else:
+            if self._consumer.fenced_for > PROOF_AFTER:
+                # A commit, of what is committed already, shows whether the producer is fenced too.
+                self._new_positions |= self._consumer.owned
             for placement in self._consumer.place_waiting():
                 self._take_up(placement)
         self._collect()
@@ -173,7 +178,7 @@ class Processor:
             self._publish_batch()
 
     def _room(self) -> int:
-        return max(self._limit - sum(len(work.lines) for work in self._batch.values()), 0)
+        return max(self._refused.limit - sum(len(work.lines) for work in self._batch.values()), 0)
 
     def _take_up(self, placement: Placement) -> None:
         partition = placement.partition
@@ -211,7 +216,7 @@ class Processor:
         for partition, messages in polled.items():
             began = time.perf_counter()
             work = self._pipeline.work(
-                partition, messages, time.time_ns() // 1_000_000, self._refused
+                partition, messages, time.time_ns() // 1_000_000, self._refused.causes
             )
             self._work_seconds += time.perf_counter() - began
             if partition in self._batch:
@@ -275,12 +280,7 @@ class Processor:
             for work in committed.values():
                 self._totals.update(work.outcomes)
                 self._skipped.add(work.skipped_ages, time.monotonic())
-            self._refused = {
-                (partition, offset): cause
-                for (partition, offset), cause in self._refused.items()
-                if partition not in committed or offset >= committed[partition].next_offset
-            }
-            self._limit = min(self._limit * 2, MAX_BATCH)
+            self._refused.after_success(committed)
         self._report_skipped()
 
     def _fail(self, failure: BatchFailed) -> None:
@@ -291,9 +291,11 @@ class Processor:
         if failure.error and is_end_of_consumer(failure.error):
             self._consumer.handle_error(failure.error)
         self._log.warning("batch given up, will try again", reason=str(failure))
-        if not self._narrow_down(failure):
+        messages = sum(len(work.lines) for work in self._committing.values())
+        if not self._refused.narrow_down(failure, messages):
             self._pause()
         if failure.error and is_producer_fenced(failure.error) and self._settings.instance_id:
+            self._consumer.end_if_fenced()
             # Frozen for too long, or replaced? The group tells, with the next heartbeats.
             self._retry_at = time.monotonic() + self._settings.session_timeout / 2
         self._failure = failure
@@ -319,41 +321,11 @@ class Processor:
         self._retry_at = time.monotonic() + pause
         self._failures += 1
 
-    def _narrow_down(self, failure: BatchFailed) -> bool:
-        """Closes in on records that the broker refuses for a cause in the record itself.
-
-        A refusal fails the whole batch. Records that were sent by themselves are known to be to
-        blame; else batches are halved until one message is left, and double again with each
-        success. Who is to blame gets the outcome `publish_error` in the next try. Returns False
-        where that does not help.
-        """
-        settings = self._settings
-        topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
-        refused = [r for r in failure.records if blames_record(r.error) and r.topic in topics]
-        if not refused:
-            return False
-        messages = sum(len(work.lines) for work in self._committing.values())
-        to_blame = {
-            position_of(record.value): f"{record.topic} refuses the record: {record.error.str()}"
-            for record in refused
-            if record.was_alone or messages == 1
-        }
-        if not to_blame:
-            self._limit = max(messages // 2, 1)
-        elif to_blame.keys() <= self._refused.keys():
-            return False
-        self._refused |= to_blame
-        return True
-
     def _forget(self, partitions: Collection[int]) -> None:
         for partition in partitions:
             self._batch.pop(partition, None)
             self._new_positions.discard(partition)
-        self._refused = {
-            (partition, offset): cause
-            for (partition, offset), cause in self._refused.items()
-            if partition not in partitions
-        }
+        self._refused.forget(partitions)
         self._summary.forget(partitions)
 
     def _report_skipped(self, at_once: bool = False) -> None:

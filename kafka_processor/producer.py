@@ -1,34 +1,28 @@
 """The one producer: publishes the records of a batch and commits them with its offsets.
 
-Two ways of delivery share one life: `begin`, `produce` for each record, `commit` (which runs in
-the background), `finish` (which waits for it), and `recover` after any failure. A failed batch is
-never half done: `recover` leaves nothing of it visible (exactly once) or uncommitted (at least
-once), and the caller goes back to the committed offsets.
+Two ways of delivery (`exactly_once.py`, `at_least_once.py`) share one life: `begin`, `produce` for
+each record, `commit` (which runs in the background), `finish` (which waits for it), and `recover`
+after any failure. A failed batch is never half done: `recover` leaves nothing of it visible
+(exactly once) or uncommitted (at least once), and the caller goes back to the committed offsets.
 """
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from secrets import token_hex
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from kafka_processor.background_commit import BackgroundCommit
+from kafka_processor.background_commit import BackgroundCommit, Patience
 from kafka_processor.client_config import producer_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import describe, error_of, is_purged
 from kafka_processor.pipeline import OutputRecord
 
-START_TIMEOUT: Final = 1.0
-"""Seconds for one try to take over the transactional id; the next try goes on with it."""
-ABORT_TIMEOUT: Final = 2.0
 GRACE: Final = 2.0
-"""Seconds that a commit may overrun its timeout before it is given up: the call that sends the
-offsets is known to hang when a coordinator dies (librdkafka issues 5456 and 5511)."""
+"""Seconds that a commit may overrun its timeout before it is given up."""
 
 
 class FailedRecord(NamedTuple):
@@ -65,6 +59,8 @@ class OutputProducer(ABC):
         self._config = producer_config(settings, max_record)
         self._config["logger"] = logger
         self._commit_timeout = settings.transaction_timeout
+        longest = settings.transaction_timeout + GRACE
+        self._patience = Patience(first=longest, longest=longest)
         self._consumer = consumer
         self._client: Producer | None = None
         self._is_ready = False
@@ -104,6 +100,10 @@ class OutputProducer(ABC):
                 return
             self._drop_client()
         self.start()
+
+    def is_fenced(self) -> bool:
+        """After a failure: whether another process is known to have taken our place."""
+        return False
 
     def is_committing(self) -> bool:
         """Whether there is reason to wait for the commit: it has not ended, nor is it overdue."""
@@ -152,9 +152,8 @@ class OutputProducer(ABC):
     def commit(self, offsets: list[TopicPartition]) -> None:
         """Begins to commit what was published, and the offsets (not empty) with it."""
         self._is_open = False
-        timeout = self._commit_timeout + GRACE
         self._offsets = offsets
-        self._background = BackgroundCommit(self._commit_steps(offsets), timeout)
+        self._background = BackgroundCommit(self._commit_steps(offsets), self._patience.seconds)
         self._background.start()
 
     def finish(self, timeout: float) -> bool:
@@ -168,13 +167,15 @@ class OutputProducer(ABC):
         self._raise_failed_delivery()
         if not self._background.finished.wait(timeout):
             self._raise_failed_delivery()
+            self._patience.after_giving_up()
             raise BatchFailed("the commit was not answered in time")
         exception = self._background.exception or self._finish_commit(timeout)
         if isinstance(exception, KafkaException):
             self._raise_failed_delivery()
-            raise _batch_failed(error_of(exception))
+            raise batch_failed(error_of(exception))
         if exception:
             raise exception
+        self._patience.after_success(self._background.age)
         self._background = None
         return True
 
@@ -235,123 +236,6 @@ class OutputProducer(ABC):
         threading.Thread(target=old.clear, daemon=True).start()
 
 
-class ExactlyOnceProducer(OutputProducer):
-    """Outputs, offsets and counts of a batch in one Kafka transaction (KIP-98, KIP-447)."""
-
-    def __init__(
-        self, settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
-    ) -> None:
-        super().__init__(settings, consumer, max_record, logger)
-        # One id for the life of the process: a new client under it ends, and shuts out, what the
-        # one before has left open.
-        instance = settings.instance_id or token_hex(8)
-        self._config["transactional.id"] = f"{settings.consumer_group}-{instance}"
-        self._config["transaction.timeout.ms"] = round(settings.transaction_timeout * 1000)
-
-    def begin(self) -> None:
-        try:
-            self._ready_client().begin_transaction()
-        except KafkaException as exception:
-            raise _batch_failed(error_of(exception)) from None
-        super().begin()
-
-    def _take_over(self, client: Producer) -> None:
-        client.init_transactions(START_TIMEOUT)
-
-    def _abort(self, client: Producer) -> bool:
-        # A record that failed, or is thrown away on its way, leaves a gap in the sequence numbers
-        # that fails the next transaction: then only a new client helps.
-        if self._failures or not self._is_abortable() or len(client):
-            return False
-        try:
-            client.abort_transaction(ABORT_TIMEOUT)
-        except KafkaException:
-            return False
-        return True
-
-    def _is_abortable(self) -> bool:
-        if self._background is None:
-            return self._is_open
-        exception = self._background.exception
-        return isinstance(exception, KafkaException) and error_of(exception).txn_requires_abort()
-
-    def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
-        # Of the caller's thread, the one that polls: a later generation would not be checked.
-        group = self._consumer.group_metadata()
-        deadline = time.monotonic() + self._commit_timeout
-        client = self._ready_client()
-        return (
-            lambda: _repeat(
-                lambda left: client.send_offsets_to_transaction(offsets, group, left), deadline
-            ),
-            lambda: _repeat(client.commit_transaction, deadline),
-        )
-
-
-class AtLeastOnceProducer(OutputProducer):
-    """Offsets and counts are committed once every record of the batch is acknowledged.
-
-    The background waits for the acknowledgements; the offsets are committed by the thread that
-    polls, because the client lets only one thread at a time use a consumer.
-    """
-
-    def _take_over(self, client: Producer) -> None:
-        """There is nothing to take over."""
-
-    def _abort(self, _client: Producer) -> bool:
-        return False
-
-    def _commit_steps(self, _offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
-        client = self._ready_client()
-        failures = self._failures
-
-        def flush() -> None:
-            undelivered = client.flush(self._commit_timeout)
-            if failures:
-                raise KafkaException(failures[0].error)
-            if undelivered:
-                raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
-
-        self._is_offset_commit_sent = False
-        return (flush,)
-
-    def _has_ended(self, commit: BackgroundCommit) -> bool:
-        if not commit.finished.is_set():
-            return False
-        if commit.exception:
-            return True
-        if not self._is_offset_commit_sent:
-            self._consumer.begin_commit(self._offsets)
-            self._is_offset_commit_sent = True
-        return self._consumer.is_commit_answered
-
-    def wait(self, timeout: float) -> bool:
-        super().wait(timeout)
-        return not self.is_committing()
-
-    @property
-    def needs_polling(self) -> bool:
-        return self._background is not None and self._background.finished.is_set()
-
-    def _finish_commit(self, timeout: float) -> Exception | None:
-        try:
-            if not self._is_offset_commit_sent:
-                self._consumer.begin_commit(self._offsets)
-            self._consumer.finish_commit(self._offsets, timeout)
-        except KafkaException as exception:
-            return exception
-        return None
-
-
-def create_producer(
-    settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
-) -> OutputProducer:
-    """`max_record`: bytes that every output topic takes in one batch of records."""
-    exactly_once = settings.delivery == "exactly-once"
-    kind = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
-    return kind(settings, consumer, max_record, logger)
-
-
 def _note_failed_delivery(
     failures: list[FailedRecord], batch_size: int, error: KafkaError | None, message: Message
 ) -> None:
@@ -361,17 +245,5 @@ def _note_failed_delivery(
         failures.append(FailedRecord(error, message.topic() or "", value, len(value) > batch_size))
 
 
-def _repeat(call: Callable[[float], Any], deadline: float) -> None:
-    """Repeats a call that fails for now: one that timed out may have succeeded, and says so."""
-    while True:
-        try:
-            call(max(deadline - time.monotonic(), 0.1))
-        except KafkaException as exception:
-            if not error_of(exception).retriable() or time.monotonic() > deadline:
-                raise
-        else:
-            return
-
-
-def _batch_failed(error: KafkaError) -> BatchFailed:
+def batch_failed(error: KafkaError) -> BatchFailed:
     return BatchFailed(describe(error), error)

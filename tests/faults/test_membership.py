@@ -4,9 +4,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.faults.arena import Arena
+import pytest
+from confluent_kafka import Consumer
+
+from tests.faults.arena import SESSION_TIMEOUT, Arena
 from tests.faults.conftest import MakeArena
 from tests.support.program import Daemon
+from tests.support.waiting import wait_until
 
 CHANGE_TIMEOUT = 45.0
 
@@ -16,9 +20,11 @@ def wait_for_members(arena: Arena, count: int) -> None:
     arena.end_fault()
 
 
-def test_from_one_to_three_to_two_to_five_to_one(arena_of: MakeArena) -> None:
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_from_one_to_three_to_two_to_five_to_one(arena_of: MakeArena, delivery: str) -> None:
     """By starting, stopping and killing members; each change counts as a fault."""
-    with arena_of("members join, leave and are killed", partitions=8) as arena:
+    fault = f"members join, leave and are killed, {delivery}"
+    with arena_of(fault, delivery=delivery, partitions=8) as arena:
         members = [arena.start()]
         arena.wait_for_output()
 
@@ -87,3 +93,36 @@ def test_frozen_and_replaced(arena_of: MakeArena) -> None:
             arena.end_fault()
         assert zombie.wait() == 1
         assert "INSTANCE_ID" in zombie.log_lines[-1], zombie.log
+
+
+def test_fenced_by_its_own_shadow(arena_of: MakeArena) -> None:
+    """As after a broker that died in the middle of a join: another member id has the INSTANCE_ID,
+    and it is no process's. It joins again once that is forgotten, and stays the same process."""
+    with arena_of("shut out of the group under its own INSTANCE_ID") as arena:
+        daemon = arena.start(INSTANCE_ID="one")
+        arena.wait_for_output()
+        leave_a_shadow(arena, "one")
+        arena.begin_fault()
+        daemon.wait_for_log("lost track")
+        arena.end_fault()
+        assert daemon.is_running, daemon.log
+
+
+def leave_a_shadow(arena: Arena, instance_id: str) -> None:
+    """Joins as that member, and ends without leaving: as static members do."""
+    shadow = Consumer(
+        {
+            "bootstrap.servers": arena.cluster.servers,
+            "group.id": arena.job.group,
+            "group.instance.id": instance_id,
+            "session.timeout.ms": int(SESSION_TIMEOUT) * 1000,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
+    )
+    try:
+        shadow.subscribe([arena.job.input])
+        wait_until(lambda: shadow.poll(0.1) is not None, "a message for the shadow")
+    finally:
+        shadow.close()

@@ -15,8 +15,12 @@ MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
     f"replay.{path.stem}": path for path in (PACKAGE / "replay").glob("*.py")
 }
 KNOW_KAFKA = {
+    "connecting",
     "consumer",
+    "fence",
     "producer",
+    "exactly_once",
+    "at_least_once",
     "topics",
     "kafka_errors",
     "preflight",

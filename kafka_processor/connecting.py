@@ -1,0 +1,81 @@
+"""The way to the first answer of a broker."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer
+from kafka_processor.kafka_errors import describe, error_of, is_no_permission
+
+CONNECT_TIMEOUT: Final = 4.0
+CONNECT_STEP: Final = 1.0
+"""Seconds of one wait for an answer within a try: how fast a signal is noticed."""
+MAX_PAUSE: Final = 10.0
+
+
+class ConnectionFailed(Exception):
+    """No broker could be reached, or it refuses us; the message says what to look at."""
+
+
+def create_consumer_with_retry(
+    settings: Settings,
+    log: FilteringBoundLogger,
+    client_log: Any,
+    wait: Callable[[float], bool],
+) -> InputConsumer:
+    """A consumer that has reached a broker.
+
+    Tries STARTUP_RETRIES times with growing pauses; `wait` pauses, and returns True to give up
+    because the process is to stop. Raises ConnectionFailed, at once where the broker refuses the
+    login; KafkaException for a configuration that the client does not take.
+    """
+    consumer = InputConsumer(settings, log, client_log)
+    for attempt in range(1, settings.startup_retries + 1):
+        error = _try_to_connect(consumer, wait)
+        if error is None:
+            return consumer
+        if is_no_permission(error):
+            raise ConnectionFailed(
+                f"no permission to see topic {settings.input_topic}: {describe(error)}"
+            )
+        if consumer.refused_login:
+            raise ConnectionFailed(
+                f"{settings.kafka_bootstrap_servers} refuses us: {consumer.refused_login}; "
+                "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
+            )
+        pause = min(2.0 ** (attempt - 1), MAX_PAUSE)
+        last = attempt == settings.startup_retries
+        log.warning(
+            "no broker answers",
+            brokers=settings.kafka_bootstrap_servers,
+            attempt=f"{attempt} of {settings.startup_retries}",
+            next_try="none" if last else f"in {pause:.0f} s",
+            error=describe(error),
+        )
+        if last or wait(pause):
+            break
+    raise ConnectionFailed(
+        f"KAFKA_BOOTSTRAP_SERVERS: no broker answers at {settings.kafka_bootstrap_servers} "
+        f"(tried {attempt} times); is Kafka running there?"
+    )
+
+
+def _try_to_connect(consumer: InputConsumer, wait: Callable[[float], bool]) -> KafkaError | None:
+    """None once a broker has answered, else why not."""
+    deadline = time.monotonic() + CONNECT_TIMEOUT
+    consumer.found_no_broker = False
+    while True:
+        try:
+            consumer.input_partitions(CONNECT_STEP)
+        except KafkaException as exception:
+            error = error_of(exception)
+        else:
+            return None
+        consumer.serve()
+        is_certain = consumer.refused_login or consumer.found_no_broker or is_no_permission(error)
+        if is_certain or time.monotonic() > deadline or wait(0):
+            return error

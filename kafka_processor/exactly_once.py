@@ -1,0 +1,98 @@
+"""Outputs, offsets and counts of a batch in one Kafka transaction (KIP-98, KIP-447)."""
+
+import time
+from collections.abc import Callable, Sequence
+from secrets import token_hex
+from typing import Any, Final
+
+from confluent_kafka import KafkaException, Producer, TopicPartition
+
+from kafka_processor.background_commit import Patience
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer
+from kafka_processor.kafka_errors import error_of, is_producer_fenced
+from kafka_processor.producer import GRACE, OutputProducer, batch_failed
+
+START_TIMEOUT: Final = 1.0
+"""Seconds for one try to take over the transactional id; the next try goes on with it."""
+ABORT_TIMEOUT: Final = 2.0
+FIRST_PATIENCE: Final = 3.0
+"""Seconds until a commit is first given up; many times what one takes. The call that sends the
+offsets is known to hang, in spite of its timeout, when a coordinator dies (librdkafka issues 5456
+and 5511), and a new client, which costs a tenth of a second, gets over it."""
+
+
+class ExactlyOnceProducer(OutputProducer):
+    """Nothing of a batch is visible before all of it is."""
+
+    def __init__(
+        self, settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
+    ) -> None:
+        super().__init__(settings, consumer, max_record, logger)
+        self._patience = Patience(FIRST_PATIENCE, settings.transaction_timeout + GRACE)
+        # One id for the life of the process: a new client under it ends, and shuts out, what the
+        # one before has left open.
+        instance = settings.instance_id or token_hex(8)
+        self._config["transactional.id"] = f"{settings.consumer_group}-{instance}"
+        self._config["transaction.timeout.ms"] = round(settings.transaction_timeout * 1000)
+
+    def begin(self) -> None:
+        try:
+            self._ready_client().begin_transaction()
+        except KafkaException as exception:
+            raise batch_failed(error_of(exception)) from None
+        super().begin()
+
+    def is_fenced(self) -> bool:
+        """Asks by ending what is open, which only the owner of the transactional id may."""
+        if self._client is None:
+            return False
+        try:
+            self._client.abort_transaction(ABORT_TIMEOUT)
+        except KafkaException as exception:
+            return is_producer_fenced(error_of(exception))
+        return False
+
+    def _take_over(self, client: Producer) -> None:
+        client.init_transactions(START_TIMEOUT)
+
+    def _abort(self, client: Producer) -> bool:
+        # A record that failed, or is thrown away on its way, leaves a gap in the sequence numbers
+        # that fails the next transaction: then only a new client helps.
+        if self._failures or not self._is_abortable() or len(client):
+            return False
+        try:
+            client.abort_transaction(ABORT_TIMEOUT)
+        except KafkaException:
+            return False
+        return True
+
+    def _is_abortable(self) -> bool:
+        if self._background is None:
+            return self._is_open
+        exception = self._background.exception
+        return isinstance(exception, KafkaException) and error_of(exception).txn_requires_abort()
+
+    def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
+        # Of the caller's thread, the one that polls: a later generation would not be checked.
+        group = self._consumer.group_metadata()
+        deadline = time.monotonic() + self._commit_timeout
+        client = self._ready_client()
+        return (
+            lambda: _repeat(
+                lambda left: client.send_offsets_to_transaction(offsets, group, left), deadline
+            ),
+            lambda: _repeat(client.commit_transaction, deadline),
+        )
+
+
+def _repeat(call: Callable[[float], Any], deadline: float) -> None:
+    """Repeats a call that fails for now: one that timed out may have succeeded, and says so."""
+    while True:
+        try:
+            call(max(deadline - time.monotonic(), 0.1))
+        except KafkaException as exception:
+            if not error_of(exception).retriable() or time.monotonic() > deadline:
+                raise
+        else:
+            return

@@ -1,0 +1,60 @@
+"""Records that the broker refuses for a cause in the record itself: which messages are to blame?
+
+A refusal fails the whole batch. Records that were sent by themselves are known to be to blame; else
+batches are halved until one message is left, and double again with each success. Who is to blame
+gets the outcome `publish_error` in the next try.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from kafka_processor.config import Settings
+from kafka_processor.kafka_errors import blames_record
+from kafka_processor.pipeline import Work
+from kafka_processor.producer import BatchFailed
+from kafka_processor.records import position_of
+
+MAX_BATCH: Final = 10_000
+"""Messages; more brings no more throughput, and takes more memory."""
+
+
+class Refused:
+    def __init__(self, settings: Settings) -> None:
+        self._topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
+        self.limit = MAX_BATCH
+        """Messages that a batch may have now."""
+        self.causes: dict[tuple[int, int], str] = {}
+        """By partition and offset of the message to blame."""
+
+    def narrow_down(self, failure: BatchFailed, messages: int) -> bool:
+        """Learns from a failed batch of so many messages; False if it is no matter of records, or
+        nothing new was learned."""
+        refused = [r for r in failure.records if blames_record(r.error) and r.topic in self._topics]
+        if not refused:
+            return False
+        to_blame = {
+            position_of(record.value): f"{record.topic} refuses the record: {record.error.str()}"
+            for record in refused
+            if record.was_alone or messages == 1
+        }
+        if not to_blame:
+            self.limit = max(messages // 2, 1)
+        elif to_blame.keys() <= self.causes.keys():
+            return False
+        self.causes |= to_blame
+        return True
+
+    def after_success(self, committed: Mapping[int, Work]) -> None:
+        self.limit = min(self.limit * 2, MAX_BATCH)
+        self.causes = {
+            (partition, offset): cause
+            for (partition, offset), cause in self.causes.items()
+            if partition not in committed or offset >= committed[partition].next_offset
+        }
+
+    def forget(self, partitions: Collection[int]) -> None:
+        self.causes = {
+            (partition, offset): cause
+            for (partition, offset), cause in self.causes.items()
+            if partition not in partitions
+        }
