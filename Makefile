@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check kafka bench clean
+.PHONY: help demo test check faults kafka bench clean
 
 help:
 	@echo "make demo [SECONDS=20]  see it work on a real local Kafka"
 	@echo "make test               lint, types and all tests"
+	@echo "make faults [ROUNDS=1] [MINUTES=60] [SEED=x]  the long fault tests, with a table"
 	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
 	@echo "make bench              measure throughput and latency on this machine"
 	@echo "make clean              remove .venv and caches"
@@ -24,6 +25,11 @@ bench: $(VENV)/test-installed
 
 test: check
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/test-installed
+	@$(BIN)/python -m tests.faults.long $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(KILLS),--kills $(KILLS)) $(if $(ONLY),--only '$(ONLY)')
 
 check: $(VENV)/test-installed
 	$(BIN)/ruff check .

@@ -139,7 +139,8 @@ class Broker:
                     f"broker {self.node_id} did not answer within {START_TIMEOUT:.0f} s:"
                     f" {self._log_tail()}"
                 )
-            time.sleep(0.02)
+            # A client for each question is dear, and a broker on its way has no time to waste.
+            time.sleep(0.1)
 
     def check_that_it_runs(self) -> None:
         """Raises LocalKafkaError if it does not; PortInUseError if it found its port taken."""

@@ -213,6 +213,11 @@ class InputConsumer:
         return Placement(found.partition, low, found.offset, found.metadata, gap)
 
     @property
+    def is_placing(self) -> bool:
+        """Partitions are ours, and where they go on is not known yet."""
+        return bool(self._waiting)
+
+    @property
     def fenced_for(self) -> float:
         """Seconds since the group has shut us out, while it is not known for whom; else 0."""
         return self._fence.age if self._fence else 0.0

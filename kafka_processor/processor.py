@@ -110,28 +110,41 @@ class Processor:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
         while not should_stop():
             on_turn()
-            try:
-                self._turn()
-            except BatchFailed as failure:
-                self._fail(failure)
+            self._turn_once()
+
+    def _turn_once(self) -> None:
+        try:
+            self._turn()
+        except BatchFailed as failure:
+            self._fail(failure)
 
     def stop(self, timeout: float) -> None:
         """Finishes the batch in hand or gives it up, publishes the last counts, leaves the group.
 
         `timeout` in seconds bounds the waiting for the broker.
         """
-        self._batch.clear()
         deadline = time.monotonic() + timeout
-        try:
-            if self._failure is None:
-                self._finish_commit(timeout)
-                self._publish_summary(self._consumer.owned, deadline - time.monotonic())
-        except BatchFailed as failure:
-            self._log.warning("gave up the batch in hand", reason=str(failure))
-            self._failure = failure
+        if self._failure is None:
+            while not self._finish(deadline) and time.monotonic() < deadline:
+                self._turn_once()  # a rebalance came in between: there may be time to try again
+        if self._failure:
+            self._log.warning("gave up the batch in hand", reason=str(self._failure))
         self._report_skipped(at_once=True)
         self.leave()
         self._log.info("worked off by this process", **self._totals)
+
+    def _finish(self, deadline: float) -> bool:
+        """Whether everything published is committed, the last counts too."""
+        self._batch.clear()
+        if self._failure or self._consumer.is_placing:
+            return False
+        try:
+            self._finish_commit(max(deadline - time.monotonic(), 0))
+            self._publish_summary(self._consumer.owned, max(deadline - time.monotonic(), 0))
+        except BatchFailed as failure:
+            self._fail(failure)
+            return False
+        return True
 
     def leave(self) -> None:
         """Leaves the group at once; what is under way is not committed."""

@@ -16,6 +16,7 @@ from tests.support.job import Site
 from tests.support.program import copy_program
 
 SEED = os.environ.get("FAULT_SEED") or secrets.token_hex(4)
+LONG_AT_LEAST_ONCE = pytest.param("at-least-once", marks=pytest.mark.long)
 _report = Report()
 
 
@@ -32,8 +33,8 @@ class MakeArena(Protocol):
 
 @pytest.fixture(scope="session")
 def kills() -> int:
-    """How often a test kills a daemon: a few times, or many in a long run."""
-    return int(os.environ.get("FAULT_KILLS", "3"))
+    """How often a test kills a daemon: once or twice, or many times in a long run."""
+    return int(os.environ.get("FAULT_KILLS", "2"))
 
 
 @pytest.fixture(scope="session")

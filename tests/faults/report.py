@@ -15,6 +15,8 @@ class Row:
     messages: int = 0
     lost: int = 0
     doubled: int = 0
+    may_repeat: bool = False
+    """At least once: a message may come out again."""
     recoveries: list[float] = field(default_factory=list)
     """Seconds."""
 
@@ -33,6 +35,7 @@ class Report:
             row.messages += each.messages
             row.lost += each.lost
             row.doubled += each.doubled
+            row.may_repeat |= each.may_repeat
             row.recoveries += each.recoveries
 
     def save(self, file: Path) -> None:
@@ -59,7 +62,10 @@ _COUNTS = ("times", "messages", "lost", "doubled")
 def _cells(row: Row) -> tuple[str, ...]:
     times = sorted(row.recoveries)
     recovery = (f"{times[len(times) // 2]:.1f} s", f"{times[-1]:.1f} s") if times else ("", "")
-    return (row.fault, *(f"{getattr(row, name):,}" for name in _COUNTS), *recovery)
+    counts = [f"{getattr(row, name):,}" for name in _COUNTS]
+    if row.may_repeat:
+        counts[-1] = "may be"
+    return (row.fault, *counts, *recovery)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -7,10 +7,9 @@ import pytest
 from dev.local_kafka import Broker
 from tests.faults.arena import Arena
 from tests.faults.cluster import wait_for_full_replication
-from tests.faults.conftest import MakeArena
+from tests.faults.conftest import LONG_AT_LEAST_ONCE, MakeArena
 from tests.support.waiting import wait_until
 
-LONG_AT_LEAST_ONCE = pytest.param("at-least-once", marks=pytest.mark.long)
 ONE_FILE_MAY_HOLD = 1000
 """Bytes, less than the files of a broker have already: each write to them fails."""
 
@@ -24,9 +23,15 @@ def kill_and_restart(arena: Arena, broker: Broker) -> None:
     wait_for_full_replication(arena.cluster)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("instance", ["with", "without"])
-@pytest.mark.parametrize("role", ["group coordinator", "transaction coordinator", "controller"])
+@pytest.mark.parametrize("instance", ["with", pytest.param("without", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "role",
+    [
+        "group coordinator",
+        pytest.param("transaction coordinator", marks=pytest.mark.long),
+        pytest.param("controller", marks=pytest.mark.long),
+    ],
+)
 def test_broker_of_some_role_is_killed(arena_of: MakeArena, role: str, instance: str) -> None:
     settings = {"INSTANCE_ID": "one"} if instance == "with" else {}
     with arena_of(f"broker killed: {role}, {instance} INSTANCE_ID", brokers=3) as arena:
@@ -42,7 +47,8 @@ def test_broker_of_some_role_is_killed(arena_of: MakeArena, role: str, instance:
         kill_and_restart(arena, broker)
 
 
-@pytest.mark.parametrize("delivery", ["exactly-once", LONG_AT_LEAST_ONCE])
+@pytest.mark.long
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 def test_each_broker_is_killed_in_turn(arena_of: MakeArena, delivery: str) -> None:
     """So each coordinator and the controller are among them."""
     fault = f"broker killed, each of three in turn, {delivery}"

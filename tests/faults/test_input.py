@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.faults.conftest import MakeArena
+from tests.faults.conftest import LONG_AT_LEAST_ONCE, MakeArena
 from tests.faults.load import TransactionalLoad
 from tests.faults.test_killed_daemon import replace_by
 
 
-@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("delivery", ["exactly-once", LONG_AT_LEAST_ONCE])
 def test_transactions_in_the_input(arena_of: MakeArena, kills: int, delivery: str) -> None:
     """Committed and aborted ones, and a daemon that is killed while it reads them."""
     fault = f"SIGKILL, aborted transactions in the input, {delivery}"

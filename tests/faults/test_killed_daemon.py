@@ -74,7 +74,9 @@ def test_at_least_once_with_acknowledged_records_and_uncommitted_offsets(
         arena.end_fault()
 
 
-@pytest.mark.parametrize("victim", ["the leader", "the one that joins"])
+@pytest.mark.parametrize(
+    "victim", ["the leader", pytest.param("the one that joins", marks=pytest.mark.long)]
+)
 def test_in_a_rebalance(arena_of: MakeArena, victim: str) -> None:
     with arena_of("SIGKILL in a rebalance") as arena:
         leader = arena.start()

@@ -1,14 +1,17 @@
 """Members that join, leave, are killed and are frozen, while the work goes on."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
 
 from tests.faults.arena import SESSION_TIMEOUT, Arena
-from tests.faults.conftest import MakeArena
+from tests.faults.conftest import LONG_AT_LEAST_ONCE, MakeArena
+from tests.faults.threads import stopped_while_busy
 from tests.support.program import Daemon
 from tests.support.waiting import wait_until
 
@@ -20,7 +23,7 @@ def wait_for_members(arena: Arena, count: int) -> None:
     arena.end_fault()
 
 
-@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("delivery", ["exactly-once", LONG_AT_LEAST_ONCE])
 def test_from_one_to_three_to_two_to_five_to_one(arena_of: MakeArena, delivery: str) -> None:
     """By starting, stopping and killing members; each change counts as a fault."""
     fault = f"members join, leave and are killed, {delivery}"
@@ -93,6 +96,22 @@ def test_frozen_and_replaced(arena_of: MakeArena) -> None:
             arena.end_fault()
         assert zombie.wait() == 1
         assert "INSTANCE_ID" in zombie.log_lines[-1], zombie.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a single thread can be stopped on Linux only")
+def test_loop_that_does_not_poll(arena_of: MakeArena, tmp_path: Path) -> None:
+    """Only the loop stands still, and the client goes on sending heartbeats: it leaves the group
+    by itself after `max.poll.interval.ms`."""
+    properties = tmp_path / "client.properties"
+    properties.write_text(f"max.poll.interval.ms={SESSION_TIMEOUT}000\n")
+    with arena_of("max.poll.interval exceeded") as arena:
+        daemon = arena.start(KAFKA_PROPERTIES_FILE=str(properties), SESSION_TIMEOUT="3")
+        arena.wait_for_output()
+        with stopped_while_busy(daemon.process.pid):
+            arena.wait_for_empty_group()
+            arena.begin_fault()
+        arena.end_fault()
+        daemon.wait_for_log("MAX_POLL_EXCEEDED")
 
 
 def test_fenced_by_its_own_shadow(arena_of: MakeArena) -> None:

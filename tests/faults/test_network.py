@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.conftest import MakeArena
+from tests.faults.conftest import LONG_AT_LEAST_ONCE, MakeArena
 from tests.faults.proxy import Api, Side
 from tests.support.program import PROBLEM
 from tests.support.waiting import wait_until
@@ -11,7 +11,7 @@ LATENCY = 0.05
 """Seconds in each direction: as between continents."""
 
 
-@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("delivery", ["exactly-once", LONG_AT_LEAST_ONCE])
 def test_cut_and_mended(arena_of: MakeArena, delivery: str) -> None:
     """The process waits, and goes on with the same clients or new ones."""
     with arena_of(f"network cut, {delivery}", delivery=delivery) as arena:

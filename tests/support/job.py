@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.support.header_names import RawHeaders, send_with_raw_headers
 from tests.support.outputs import CommittedReader, OpenTransactions, Results, describe_group
 from tests.support.program import Daemon
 from tests.support.waiting import TIMEOUT, wait_until
@@ -142,10 +143,19 @@ class Job:
         partition: int = 0,
         key: bytes | None = None,
         age: float | None = None,
-        headers: list[tuple[str, bytes | None]] | None = None,
+        headers: RawHeaders | None = None,
     ) -> None:
-        """Produce to the input, with a timestamp `age` seconds before now; `flush` afterwards."""
+        """Produce to the input, with a timestamp `age` seconds before now; `flush` afterwards.
+
+        The name of a header may be any bytes.
+        """
         timestamp = 0 if age is None else int((time.time() - age) * 1000)
+        if any(isinstance(name, bytes) for name, _ in headers or ()):
+            self.flush()  # so that it comes after what was sent before
+            send_with_raw_headers(
+                self.admin, self.input, partition, key, value, headers or (), timestamp
+            )
+            return
         while True:
             try:
                 self.producer.produce(
@@ -154,7 +164,7 @@ class Job:
                     key,
                     partition,
                     timestamp=timestamp,
-                    headers=headers,  # type: ignore[arg-type]  # the stub lacks null values
+                    headers=headers,  # type: ignore[arg-type]  # no bytes are among them
                 )
                 return
             except BufferError:
