@@ -5,6 +5,7 @@ Each is a pure function. A message that fails is a value (`Fault`), never an exc
 
 import re
 from collections.abc import Collection
+from math import isinf
 from typing import Any, Final, NamedTuple, TypeGuard
 
 import msgspec
@@ -13,7 +14,10 @@ from kafka_processor.records import FIELDS, MAX_TEXT, ErrorType, LoginEvent, dec
 from kafka_processor.timestamps import is_numeric_string
 
 _decode_json = msgspec.json.Decoder().decode
-_LONG_NUMBER = re.compile(rb"[0-9]{309}")
+_MIN_TOO_LONG: Final = 309
+"""Digits of the smallest integer that no double holds."""
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % _MIN_TOO_LONG)
+_NUMBER = re.compile(rb"[0-9][-+.0-9eE]*")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -26,6 +30,9 @@ class Fault(NamedTuple):
     """The listed fields that were present, as they came; None if the message is no object."""
 
 
+_TOO_LARGE_NUMBER: Final = Fault("parse_error", "the message holds a number out of range", None)
+
+
 def is_too_old(age: int | None, max_age: float) -> TypeGuard[int]:
     """Both in milliseconds. A message without an age is never too old; `max_age` 0: none is."""
     return age is not None and age > max_age > 0
@@ -33,29 +40,31 @@ def is_too_old(age: int | None, max_age: float) -> TypeGuard[int]:
 
 def read_event(value: bytes | None) -> LoginEvent | Fault:
     """The login event in a record's value, or what is wrong with it."""
+    if not value:
+        return Fault("parse_error", "the message has no value", None)
     try:
-        event = decode_event(value)  # type: ignore[arg-type]  # None is a TypeError below
-    except (*_UNREADABLE, TypeError):
+        event = decode_event(value)
+    except _UNREADABLE:
         return _read_unusual_event(value)
+    if len(value) > _MIN_TOO_LONG and _holds_too_large_number(value):
+        return _TOO_LARGE_NUMBER
     if type(event.timestamp) is str and not is_numeric_string(event.timestamp):
         return _examine(msgspec.structs.asdict(event))
     return event
 
 
-def _read_unusual_event(value: bytes | None) -> LoginEvent | Fault:
+def _read_unusual_event(value: bytes) -> LoginEvent | Fault:
     """The same for a message that is not just the listed fields, each of its type.
 
     It is taken apart without a schema: only so are unlisted fields checked for valid UTF-8 too,
     and only so does the last of a name given twice count.
     """
-    if not value:
-        return Fault("parse_error", "the message has no value", None)
     try:
         document = _decode_json(value)
     except _UNREADABLE as error:
         return Fault("parse_error", _describe(error), None)
-    if _LONG_NUMBER.search(value) and _holds_too_large_number(document):
-        return Fault("parse_error", "the message holds a number out of range", None)
+    if _holds_too_large_number(value):
+        return _TOO_LARGE_NUMBER
     if not isinstance(document, dict):
         return Fault("parse_error", "the message is JSON but not an object", None)
     return _examine({name: document[name] for name in FIELDS if name in document})
@@ -82,8 +91,8 @@ def what_is_wrong(name: str, value: object) -> str | None:
         if is_timestamp and not is_numeric_string(value):
             return "no numeric string"
         return None
-    if is_timestamp and isinstance(value, int | float) and not isinstance(value, bool):
-        return None if _fits_a_double(value) else "too large a number"
+    if is_timestamp and type(value) in (int, float):
+        return None
     expected = "number or numeric string" if is_timestamp else "string"
     return f"{_JSON_TYPES[type(value)]}, not {expected}"
 
@@ -98,26 +107,17 @@ _JSON_TYPES: Final[dict[type, str]] = {
 }
 
 
-def _fits_a_double(number: int | float) -> bool:
-    try:
-        float(number)
-    except OverflowError:
+def _holds_too_large_number(document: bytes) -> bool:
+    """Whether no double holds some number of a JSON document, wherever it stands.
+
+    The text is searched and not what was read of it, in which the last of a name given twice is
+    all there is. An integer is what is searched for: the parser itself refuses other numbers.
+    """
+    if not _LONG_NUMBER.search(document):
         return False
-    return True
-
-
-def _holds_too_large_number(part: object) -> bool:
-    """Integers alone: the parser itself refuses too large a floating-point number."""
-    waiting = [part]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
-        elif isinstance(part, int) and not _fits_a_double(part):
-            return True
-    return False
+    without_escapes = document.replace(rb"\\", b"").replace(rb"\"", b"")
+    outside_strings = without_escapes.split(b'"')[::2]
+    return any(isinf(float(n)) for text in outside_strings for n in _NUMBER.findall(text))
 
 
 def _describe(error: Exception) -> str:
@@ -126,7 +126,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "the message is nested too deeply"
     if isinstance(error, msgspec.ValidationError):
-        return "the message holds a number out of range"
+        return _TOO_LARGE_NUMBER.message
     return str(error)
 
 

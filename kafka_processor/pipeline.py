@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -34,6 +35,17 @@ _NO_TIMESTAMP: Final = 0
 
 OutputRecord = tuple[str, bytes | None, bytes]
 """Topic, key, value."""
+
+
+read_headers: Final = methodcaller("headers")
+"""The headers of a message; raises UNREADABLE_HEADERS where the name of one is no UTF-8.
+
+The client's method then sets an exception and returns a list all the same, in which that name is a
+null pointer: whoever touches it ends the process. `message.headers()` may let that through, since
+Python specializes such a call, once it is made often, and no longer checks what it returned. This
+way it always does. A message whose headers are unreadable must not be asked again.
+"""
+UNREADABLE_HEADERS: Final = (SystemError, UnicodeError)
 
 
 class Message(Protocol):
@@ -118,7 +130,10 @@ class Pipeline:
             message_id = f"{prefix}{offset}"
             kind, timestamp = message.timestamp()
             age = None if kind == _NO_TIMESTAMP else now - timestamp
-            headers = message.headers()
+            try:
+                headers = read_headers(message)
+            except UNREADABLE_HEADERS:
+                headers = None
             replay_of = replayed_message(headers) if headers else UNSET
             outcome: Outcome
             if is_too_old(age, self._max_age):

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
-from kafka_processor.pipeline import REPLAY_HEADER, replayed_message
+from kafka_processor.pipeline import (
+    REPLAY_HEADER,
+    UNREADABLE_HEADERS,
+    read_headers,
+    replayed_message,
+)
 from kafka_processor.replay.outcomes import position_in
 from kafka_processor.replay.selection import Position
 
@@ -26,10 +31,10 @@ class UnreadableHeaders(Exception):
 
 
 def headers_of(message: Message) -> list[Header]:
-    """Raises UnreadableHeaders."""
+    """Raises UnreadableHeaders; then the message must not be asked again."""
     try:
-        return message.headers() or []
-    except (SystemError, UnicodeError):  # as the client says it
+        return read_headers(message) or []
+    except UNREADABLE_HEADERS:
         raise UnreadableHeaders from None
 
 

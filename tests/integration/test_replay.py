@@ -18,6 +18,7 @@ from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
+from tests.support.header_names import OFTEN
 from tests.support.job import KEY, Job, MakeJob
 from tests.support.load import assert_order_kept, event, send_load
 from tests.support.outputs import Results
@@ -26,6 +27,7 @@ from tests.support.replays import (
     input_ends,
     input_messages,
     launch,
+    read,
     replay,
     report_of,
 )
@@ -281,6 +283,23 @@ def test_another_message_at_the_same_place_is_not_sent(make_job: MakeJob) -> Non
     report = report_of(job, "--all", "--send", code=1)
     assert (report["sent"], report["gone"], report["gone_ids"]) == (0, 3, ids(job, 0, 1, 3))
     assert copies(job) == {}
+
+
+def test_headers_that_cannot_be_read_do_not_stop_the_rest(job: Job) -> None:
+    """Neither where the message itself is to be sent again, nor where it is only looked at."""
+    job.send_all([b"x"] * OFTEN)
+    job.send(b"x", headers=[(b"\xff\xfe", b"v")])
+    job.send(event(0, 1), headers=[("a", b""), (b"\xff\xfe", b"v"), ("b", b"")])
+    job.send_all([b"x"])
+    job.run(OFTEN + 3)
+    report = report_of(job, "--all", "--send", code=1)
+    assert report["refused_ids"] == ids(job, OFTEN)
+    assert report["sent"] == OFTEN + 1
+    copied = [*range(OFTEN), OFTEN + 2]
+    sent = read(job, {(job.input, 0): OFTEN + 3})
+    assert [message.headers() for message in sent] == [
+        [("replay-of", message_id.encode())] for message_id in ids(job, *copied)
+    ]
 
 
 def test_what_the_broker_refuses_does_not_stop_the_rest(make_job: MakeJob) -> None:

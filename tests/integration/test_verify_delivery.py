@@ -27,6 +27,7 @@ from tests.support.audits import (
 )
 from tests.support.brokers import free_port
 from tests.support.cases import Fields, encoded, login
+from tests.support.header_names import OFTEN
 from tests.support.job import Job, MakeJob, Site
 from tests.support.load import send_load
 from tests.support.program import PROJECT_FOLDER
@@ -580,6 +581,14 @@ def test_a_signal_ends_it_in_one_line(
     assert errors.splitlines() == ["stopped before the end: nothing can be said"]
     assert process.returncode == 1
     assert list(tmp_path.iterdir()) == [], "temporary files are left"
+
+
+def test_header_names_that_are_no_text_do_not_end_it(job: Job) -> None:
+    for _ in range(OFTEN):
+        job.send(encoded(login()))
+    job.send(encoded(login()), headers=[("a", b""), (b"\xff\xfe", b"v"), ("b", b"")])
+    job.run(OFTEN + 1)
+    assert run_audit(job.settings()).code == 0
 
 
 def test_it_runs_from_any_folder(laboratory: Laboratory, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.support.header_names import RawHeaders
 from tests.support.job import KEY
 
 FIELDS: Final = (
@@ -45,7 +46,7 @@ class Case:
     time: str = TIMESTAMP_TEXT
     key: bytes | None = None
     age: float | None = None
-    headers: list[tuple[str, bytes | None]] | None = None
+    headers: RawHeaders | None = None
 
 
 _numbers = itertools.count()

@@ -198,11 +198,41 @@ def _good_spellings() -> list[Case]:
             "numeric string that no double holds",
             twice.encode() + b', "timestamp": "1' + b"0" * 400 + b'"}', ANY_ERROR,
         ),
+        *_too_large_numbers_elsewhere(),
         Case(
             "integer of 5000 digits",
             twice.encode() + b', "timestamp": 1' + b"0" * 5000 + b"}", ANY_ERROR,
         ),
     ]  # fmt: skip
+
+
+def _too_large_numbers_elsewhere() -> list[Case]:
+    """Where the event would be filtered, and where nothing is made of the number."""
+    return [
+        *(
+            Case(
+                f"filtered but for {number[:2]}, {len(number)} long",
+                encoded(login(app_version="1.0"))[:-1] + f', "timestamp": {number}}}'.encode(),
+                ANY_ERROR,
+            )
+            for number in ("1" + "0" * 309, "-" + "9" * 309, "9" * 4300, "1e400", "-1e400")
+        ),
+        *(
+            Case(
+                f"number that no double holds {where}",
+                text.encode() + encoded(login())[1:],
+                ANY_ERROR,
+            )
+            for where, text in {
+                "before another timestamp": '{"timestamp": ' + "9" * 309 + ", ",
+                "in a dropped field": '{"x": {"y": [' + "9" * 309 + "]}, ",
+                "before another in a dropped field": '{"x": ' + "9" * 309 + ', "x": 1, ',
+            }.items()
+        ),
+        processed("309 digits in a text", device_type='\\": ' + "9" * 309 + '\\"'),
+        processed("309 digits in a dropped text", x='\\": ' + "9" * 309),
+        spelled("309 digits of a fraction", "1694479551", "1694479551." + "0" * 309, "processed"),
+    ]
 
 
 def field_cases() -> list[Case]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.support.cases import Case, encoded, failed, filtered, login
+from tests.support.header_names import RawHeaders
 
 ADDRESSES: Final = {
     "108.228.145.239": "108.228.145.0",
@@ -162,7 +163,7 @@ def _aged(name: str, age: float, outcome: str) -> Case:
 
 def header_and_key_cases() -> list[Case]:
     """Foreign keys and headers change nothing, however strange."""
-    strange: dict[str, list[tuple[str, bytes | None]]] = {
+    strange: dict[str, RawHeaders] = {
         "other header": [("trace", b"1")],
         "replay-of null": [("replay-of", None)],
         "replay-of empty": [("replay-of", b"")],
@@ -170,6 +171,8 @@ def header_and_key_cases() -> list[Case]:
         "replay-of 100,000 long": [("replay-of", b"x" * 100_000)],
         "replay-of twice": [("replay-of", b"a-0-1"), ("replay-of", b"b-0-2")],
         "header name in any script": [("\u044f\u0437\u044b\u043a", b"\0")],
+        "header name no UTF-8": [(b"\xff\xfe", b"v")],
+        "header name no UTF-8 beside others": [("a", b"1"), (b"\xe2\x82", None), ("", b"")],
     }
     cases = []
     for name, headers in strange.items():

@@ -128,6 +128,41 @@ anything = st.one_of(
 )  # fmt: skip
 
 
+FIRST_TOO_LARGE = 2**1024 - 2**970
+"""From here on integers are rounded to no double."""
+
+huge_numbers = st.one_of(
+    st.integers(-3, 3).map(lambda away: str(FIRST_TOO_LARGE + away)),
+    st.integers(-3, 3).map(lambda away: f"{FIRST_TOO_LARGE + away}.0"),
+    st.integers(-3, 3).map(lambda away: f"{FIRST_TOO_LARGE + away}0e-1"),
+    st.tuples(st.integers(1, 9), st.integers(305, 330)).map(lambda n: str(n[0]) * n[1]),
+    st.tuples(st.integers(1, 10**20), st.integers(280, 320)).map(lambda n: f"{n[0]}e{n[1]}"),
+    st.tuples(st.integers(1, 10**20), st.integers(280, 320)).map(lambda n: f"0.{n[0]}E+{n[1]}"),
+    st.sampled_from(
+        ["9" * 4299, "9" * 4300, "9" * 4301, "1" + "0" * 400 + "e-399", "9" * 400 + ".5",
+         "0." + "0" * 400 + "1", "0." + "0" * 400 + "1e410", "1e" + "0" * 400 + "5",
+         "1e-" + "9" * 400, "0e" + "9" * 400, "5." + "9" * 400, "5e+" + "0" * 308]
+    ),
+).flatmap(lambda number: st.sampled_from([number, f"-{number}"]))  # fmt: skip
+
+texts_like_numbers = st.tuples(
+    st.text('\\":,[{ n', max_size=6), st.integers(300, 320), st.text('\\":,]} ', max_size=6)
+).map(lambda parts: json.dumps(f"{parts[0]}{'9' * parts[1]}{parts[2]}"))
+
+
+@st.composite
+def events_with_huge_numbers(draw: Callable[..., Any]) -> bytes:
+    """Of any version; numbers about the largest double in any field, and text that has them."""
+    fields = [(name, json.dumps(value)) for name, value in EVENT.items() if name != "app_version"]
+    fields.append(("app_version", draw(st.sampled_from(['"2.3.0"', '"1"']))))
+    place = st.sampled_from(["timestamp", "timestamp", "extra", "locale", "user_id"])
+    shape = st.sampled_from(["{}", "{}", "{}", "[{}]", '{{"a": [1, {}]}}', '{{"{{": {}, "{{": 1}}'])
+    for _ in range(draw(st.integers(1, 3))):
+        value = draw(shape).format(draw(huge_numbers | texts_like_numbers))
+        fields.insert(draw(st.integers(0, len(fields))), (draw(place), value))
+    return ("{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}").encode()
+
+
 def _field(name: str, value: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, str]]:
     return st.tuples(st.sampled_from([json.dumps(name), json.dumps(name), _escaped(name)]), value)
 

@@ -1,12 +1,26 @@
 """The contract's order of outcomes and its edges, one by one."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
+from confluent_kafka import Message
 
+from kafka_processor.pipeline import Pipeline
 from tests.unit import reference
-from tests.unit.pipeline_runs import EVENT, KEY, MESSAGE_ID, NOW, Headers, event, event_without, run
+from tests.unit.pipeline_runs import (
+    EVENT,
+    KEY,
+    MESSAGE_ID,
+    NOW,
+    Headers,
+    event,
+    event_without,
+    message,
+    run,
+    settings,
+)
 
 TOO_OLD = (1, NOW - 60_001)
 
@@ -113,11 +127,21 @@ def test_what_is_no_json_object_in_utf_8_is_a_parse_error(value: bytes | None) -
 
 
 @pytest.mark.parametrize("name", ["timestamp", "user_id", "extra"])
-@pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 400, "-" + "9" * 5000])
-def test_a_number_that_no_double_holds_is_an_error(name: str, number: str) -> None:
-    value = event(**{name: 0}).replace(f'"{name}": 0'.encode(), f'"{name}": {number}'.encode())
+@pytest.mark.parametrize("version", ["2.3.0", "1.0"])
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 309, "-1" + "0" * 309, "9" * 5000])
+def test_a_number_that_no_double_holds_is_an_error(name: str, version: str, number: str) -> None:
+    value = event(**{name: 0, "app_version": version})
+    value = value.replace(f'"{name}": 0'.encode(), f'"{name}": {number}'.encode())
     assert number.encode() in value
     assert run(value).outcome in ("parse_error", "invalid_field", "transform_error")
+
+
+@pytest.mark.parametrize("name", ["timestamp", "extra"])
+def test_it_is_one_too_where_another_value_counts(name: str) -> None:
+    last = event(**{name: 5})
+    for number in ("1e400", "9" * 309):
+        assert run(f'{{"{name}": {number}, '.encode() + last[1:]).outcome == "parse_error"
+    assert run(f'{{"{name}": {"9" * 308}, '.encode() + last[1:]).outcome == "processed"
 
 
 @pytest.mark.parametrize("name", reference.FIELDS)
@@ -272,6 +296,39 @@ def test_a_replayed_message_says_of_which_and_counts(
     assert result.line["replay_of"] == "user-login-0-7"
     if result.published:
         assert result.record["replay_of"] == "user-login-0-7"
+
+
+class MessageWithUnreadableHeaders:
+    """As the client has one: asked again, its headers end the process."""
+
+    def __init__(self, one: Message) -> None:
+        self.offset, self.value, self.timestamp = one.offset, one.value, one.timestamp
+        self._is_asked = False
+
+    def headers(self) -> None:
+        assert not self._is_asked
+        self._is_asked = True
+        raise SystemError("returned a result with an exception set") from UnicodeError()
+
+
+@pytest.mark.parametrize(
+    ("value", "timestamp", "outcome"),
+    [
+        (event(), (1, NOW), "processed"),
+        (event(app_version="1"), (1, NOW), "filtered"),
+        (b"", (1, NOW), "parse_error"),
+        (event(), TOO_OLD, "skipped"),
+    ],
+)
+def test_headers_whose_names_are_no_text_are_those_of_no_replay(
+    value: bytes, timestamp: tuple[int, int], outcome: str
+) -> None:
+    strange = MessageWithUnreadableHeaders(message(value, 42, timestamp))
+    replayed = message(event(), 43, headers=[("replay-of", b"user-login-0-7")])
+    work = Pipeline(settings(), KEY).work(3, [strange, replayed], NOW, {})
+    assert work.outcomes == Counter([outcome, "processed"])
+    assert work.replayed == 1
+    assert ["replay_of" in line for line in work.lines] == [False, True]
 
 
 @pytest.mark.parametrize(

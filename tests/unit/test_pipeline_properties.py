@@ -11,7 +11,7 @@ from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.summary_printer import SummaryPrinter
 from tests.unit import reference
-from tests.unit.hostile_events import events
+from tests.unit.hostile_events import events, events_with_huge_numbers
 from tests.unit.pipeline_runs import (
     EVENT,
     KEY,
@@ -39,6 +39,11 @@ def test_any_bytes_whatever_have_exactly_one_outcome(value: bytes | None) -> Non
 @example(b'{"a":' * 200_000)
 @example(b'{"ip":"' + b"1" * 2_000_000 + b'"}')
 def test_every_outcome_is_the_one_that_the_contract_says(value: bytes) -> None:
+    check_against_reference(value)
+
+
+@given(events_with_huge_numbers())
+def test_a_number_that_no_double_holds_is_an_error_wherever_it_stands(value: bytes) -> None:
     check_against_reference(value)
 
 

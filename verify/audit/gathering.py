@@ -6,8 +6,9 @@ from typing import Final
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
+from kafka_processor.pipeline import UNREADABLE_HEADERS, read_headers
 from verify.audit.cluster import Cluster
-from verify.audit.entries import Names, OtherInput, StrangeRecord
+from verify.audit.entries import Headers, Names, OtherInput, StrangeRecord
 from verify.audit.findings import CONTRADICTING, Place, Violation
 from verify.audit.inputs import input_entry
 from verify.audit.lines import LineReader
@@ -50,7 +51,7 @@ class Gathering:
 
         def take(partition: int, messages: list[Message]) -> None:
             entries = [
-                input_entry(message.offset() or 0, message.value(), message.headers())
+                input_entry(message.offset() or 0, message.value(), _headers(message))
                 for message in messages
             ]
             if entries:
@@ -80,7 +81,7 @@ class Gathering:
                 except StrangeRecord as strange:
                     self._tell_strange(strange, lane, position)
                     continue
-                key, headers = message.key(), message.headers()
+                key, headers = message.key(), _headers(message)
                 if headers or hash(key) != record.key_user_id:
                     record.others = [*record.others, *envelope(key, headers, record.key_user_id)]
                 stretch = stretches.get(partition)
@@ -152,3 +153,12 @@ class Gathering:
 
     def _place(self, lane: int, position: int) -> Place:
         return Place(self.lanes[lane].topic, self.lanes[lane].partition, position)
+
+
+def _headers(message: Message) -> Headers:
+    """None too where the name of one is no UTF-8: no replay and no daemon writes such headers."""
+    try:
+        headers: Headers = read_headers(message)
+    except UNREADABLE_HEADERS:
+        return None
+    return headers
