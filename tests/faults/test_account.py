@@ -30,8 +30,16 @@ def write_again(job: Job, name: str, old: bytes = b"", new: bytes = b"") -> None
     record = next(read_committed(job, [job.topics[name]]))
     producer = Producer({"bootstrap.servers": job.site.broker})
     value = (record.value() or b"").replace(old, new) if old else record.value()
-    producer.produce(job.topics[name], value, partition=record.partition() or 0)
-    assert producer.flush(30) == 0
+    errors: list[object] = []
+    producer.produce(
+        job.topics[name],
+        value,
+        record.key(),
+        partition=record.partition() or 0,
+        on_delivery=lambda error, _: errors.append(error),
+    )
+    producer.flush(30)
+    assert errors == [None]
 
 
 def test_nothing_is_wrong(done: Job) -> None:
@@ -60,4 +68,5 @@ def test_content_of_another_message(done: Job) -> None:
 
 def test_a_summary_that_does_not_fit(done: Job) -> None:
     write_again(done, "summary", b'"processed_count":', b'"processed_count":1')
-    assert any("processed_count" in each for each in account_for(done, {}).wrong)
+    account = account_for(done, {})
+    assert any("processed_count" in each for each in account.wrong), account
