@@ -11,11 +11,18 @@ from kafka_processor.config import Settings
 MAX_POLL_INTERVAL = 300.0
 """Seconds the loop may take between two polls; every wait in it is far shorter."""
 
-MAX_RECONNECT_BACKOFF = 1000
-"""Milliseconds. With the client's default of 10,000 a broker that was away for seconds, or
-connections that were closed a few times, cost up to ten seconds more."""
-
 ClientConfig = dict[str, Any]
+
+RECONNECTION: ClientConfig = {
+    # With the default of 10,000 a broker that was away for seconds, or connections that were closed
+    # a few times, cost up to ten seconds more.
+    "reconnect.backoff.max.ms": 1000,
+    # When all connections are lost the client would else throw all brokers away and start from
+    # bootstrap.servers anew. A producer's next call that sends offsets then waits in vain for the
+    # broker it knew (librdkafka issue 5511), and a consumer was seen to fetch some partitions no
+    # more. Without it the client connects again to the brokers it knows.
+    "metadata.recovery.strategy": "none",
+}
 
 
 def connection_config(settings: Settings) -> ClientConfig:
@@ -39,6 +46,7 @@ def connection_config(settings: Settings) -> ClientConfig:
 def consumer_config(settings: Settings) -> ClientConfig:
     session = _milliseconds(settings.session_timeout)
     tuned: ClientConfig = {
+        **RECONNECTION,
         # The client's default of 1000 lets a full queue drain and stand still: 13 times slower.
         "fetch.queue.backoff.ms": 2,
         "queued.max.messages.kbytes": 64 * 1024,
@@ -47,7 +55,6 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "topic.metadata.refresh.interval.ms": 5000,
         "socket.nagle.disable": True,
         "retry.backoff.ms": 10,
-        "reconnect.backoff.max.ms": MAX_RECONNECT_BACKOFF,
         "heartbeat.interval.ms": max(min(session // 4, 1000), 100),
         "max.poll.interval.ms": max(_milliseconds(MAX_POLL_INTERVAL), session),
     }
@@ -75,6 +82,7 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
     """
     timeout = _milliseconds(settings.transaction_timeout)
     tuned: ClientConfig = {
+        **RECONNECTION,
         "linger.ms": 1,
         "compression.type": "lz4",
         "batch.size": 1_000_000,
@@ -83,11 +91,6 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
         "socket.nagle.disable": True,
         # The default of 100 is felt in every transaction that meets the end of the one before.
         "retry.backoff.ms": 10,
-        "reconnect.backoff.max.ms": MAX_RECONNECT_BACKOFF,
-        # Rebootstrapping after all connections are lost drops the brokers, and the next call that
-        # sends offsets waits in vain for the one it knew (librdkafka issue 5511). A producer that
-        # cannot go on is replaced by a new one here, which starts from bootstrap.servers anyway.
-        "metadata.recovery.strategy": "none",
         # A record that cannot be delivered fails its transaction before the broker ends that.
         "message.timeout.ms": timeout,
     }
