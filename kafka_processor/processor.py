@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Set
 from typing import Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import Settings
@@ -19,6 +19,7 @@ from kafka_processor.kafka_errors import (
     describe,
     error_of,
     is_end_of_consumer,
+    is_fenced_member,
     is_no_permission,
     is_producer_fenced,
 )
@@ -301,16 +302,12 @@ class Processor:
 
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
-        if failure.error and is_end_of_consumer(failure.error):
-            self._consumer.handle_error(failure.error)
         self._log.warning("batch given up, will try again", reason=str(failure))
         messages = sum(len(work.lines) for work in self._committing.values())
         if not self._refused.narrow_down(failure, messages):
             self._pause()
-        if failure.error and is_producer_fenced(failure.error) and self._settings.instance_id:
-            self._consumer.end_if_fenced()
-            # Frozen for too long, or replaced? The group tells, with the next heartbeats.
-            self._retry_at = time.monotonic() + self._settings.session_timeout / 2
+        if failure.error:
+            self._heed(failure.error)
         self._failure = failure
         self._batch.clear()
         self._committing.clear()
@@ -318,6 +315,18 @@ class Processor:
         # The counts hold what is given up: committed with a later batch, they would lose it.
         self._summary.forget_all()
         self._consumer.rewind()
+
+    def _heed(self, error: KafkaError) -> None:
+        """What an error of the commit says about our place in the group. Raises ConsumerEnded."""
+        if not (is_producer_fenced(error) or is_fenced_member(error)):
+            if is_end_of_consumer(error):
+                self._consumer.handle_error(error)
+        elif self._settings.instance_id:
+            if is_producer_fenced(error):
+                self._consumer.end_if_fenced()
+            # Frozen or cut off for too long, or replaced? The commit may be one of our former
+            # member id. The group tells, with the next heartbeats.
+            self._retry_at = time.monotonic() + self._settings.session_timeout / 2
 
     def _recover(self) -> None:
         try:

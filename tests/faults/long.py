@@ -20,7 +20,12 @@ def main() -> int:
     parser.add_argument("--seed", default=secrets.token_hex(4), help="of all random moments")
     parser.add_argument("--rounds", type=int, default=1, help="how often everything is run")
     parser.add_argument("--minutes", type=float, help="begin rounds for so long, instead")
-    parser.add_argument("--kills", type=int, default=25, help="in each test of random kills")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=25,
+        help="in each test of random kills with an INSTANCE_ID, half without",
+    )
     parser.add_argument("--only", default="", help="tests to choose, as pytest's -k")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)

@@ -47,7 +47,7 @@ def test_nothing_is_wrong(done: Job) -> None:
     assert (account.messages, account.lost, account.doubled, account.wrong) == (60, [], [], [])
 
 
-@pytest.mark.parametrize("name", ["processed", "cleaned", "metrics"])
+@pytest.mark.parametrize("name", ["processed", "metrics"])
 def test_a_record_that_is_there_twice(done: Job, name: str) -> None:
     write_again(done, name)
     assert account_for(done, {}).doubled

@@ -33,6 +33,7 @@ class HeldConsumer(InputConsumer):
 class FailingProducer(ExactlyOnceProducer):
     """The real one, whose first commit of messages fails as it may in a rebalance."""
 
+    error = KafkaError.ILLEGAL_GENERATION
     failed = recovered = False
 
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
@@ -43,7 +44,7 @@ class FailingProducer(ExactlyOnceProducer):
         def fail() -> None:
             client.flush(5)
             self.failed = True
-            raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True))
+            raise KafkaException(KafkaError(self.error, txn_requires_abort=True))
 
         return (fail,)
 
@@ -57,14 +58,7 @@ def test_counts_of_a_failed_batch_are_not_committed_when_partitions_go(job: Job)
     job.start().stop()  # creates the topics
     send_load(job, MESSAGES)
     before = job.committed()
-    settings = load_settings(job.settings(MAX_MESSAGE_AGE="0", CREATE_TOPICS="none"))
-    assert settings.key
-    log = structlog.get_logger()
-    consumer = HeldConsumer(settings, log, ClientLog(log))
-    producer = FailingProducer(settings, consumer, DEFAULT_MAX_RECORD, ClientLog(log))
-    summary = SummaryPrinter(settings, key_id(settings.key))
-    pipeline = Pipeline(settings, settings.key)
-    processor = Processor(settings, consumer, producer, pipeline, summary, log)
+    processor, consumer, producer = make_processor(job)
     processor.start(lambda: False, lambda: None)
     try:
         run_until(processor, lambda: producer.failed, "a failed batch")
@@ -75,6 +69,33 @@ def test_counts_of_a_failed_batch_are_not_committed_when_partitions_go(job: Job)
     finally:
         processor.leave()
     assert_each_once(job, job.run(MESSAGES), {0: MESSAGES})
+
+
+def test_commit_of_a_former_member_id_is_not_the_end(job: Job) -> None:
+    """The group shuts out a commit that was begun before the process had to join again."""
+    job.start().stop()  # creates the topics
+    send_load(job, MESSAGES)
+    processor, _, producer = make_processor(job, INSTANCE_ID="one", SESSION_TIMEOUT="2")
+    producer.error = KafkaError.FENCED_INSTANCE_ID
+    processor.start(lambda: False, lambda: None)
+    try:
+        run_until(processor, lambda: producer.recovered, "the recovery")
+        run_until(processor, lambda: job.committed_total() == MESSAGES, "the commit")
+        processor.stop(5)
+    finally:
+        processor.leave()
+    assert_each_once(job, job.results(), {0: MESSAGES})
+
+
+def make_processor(job: Job, **settings: str) -> tuple[Processor, HeldConsumer, FailingProducer]:
+    own = load_settings(job.settings(MAX_MESSAGE_AGE="0", CREATE_TOPICS="none", **settings))
+    assert own.key
+    log = structlog.get_logger()
+    consumer = HeldConsumer(own, log, ClientLog(log))
+    producer = FailingProducer(own, consumer, DEFAULT_MAX_RECORD, ClientLog(log))
+    summary = SummaryPrinter(own, key_id(own.key))
+    processor = Processor(own, consumer, producer, Pipeline(own, own.key), summary, log)
+    return processor, consumer, producer
 
 
 def run_until(processor: Processor, condition: Callable[[], bool], what: str) -> None:
