@@ -236,7 +236,9 @@ def main() -> int:
     options = parser.parse_args()
     if not 0 < options.port <= MAX_PORT:
         parser.error(f"--port: 1 to {MAX_PORT}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ctrl-C too: a shell that starts it in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     kafka = LocalKafka(options.brokers, port=options.port, folder=options.folder)
     try:
         with kafka:
