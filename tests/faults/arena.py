@@ -17,7 +17,6 @@ from tests.faults.report import Row
 from tests.faults.watch import OutputWatch
 from tests.faults.wire import Transaction
 from tests.support.job import Job, Site
-from tests.support.outputs import OpenTransactions
 from tests.support.program import Daemon
 from tests.support.waiting import wait_until
 
@@ -180,7 +179,7 @@ class Arena:
         self.wait_until_done()
         for daemon in self._running_daemons():
             daemon.stop()
-        self._wait_for_end_of_transactions()
+        self.job.wait_for_end_of_transactions()
         account = account_for(self.job, self.deleted)
         self._row.messages += account.messages
         self._row.lost += len(account.lost)
@@ -193,12 +192,3 @@ class Arena:
 
     def _running_daemons(self) -> list[Daemon]:
         return [daemon for daemon in self.job.daemons if daemon.is_running]
-
-    def _wait_for_end_of_transactions(self) -> None:
-        reader = self.job.reader()
-        open_transactions = OpenTransactions(self.job.site.broker, reader.partitions)
-        try:
-            wait_until(lambda: not open_transactions.any(), "the end of all transactions", 45)
-        finally:
-            open_transactions.close()
-            reader.close()

@@ -264,8 +264,7 @@ class Job:
         finally:
             reader.close()
 
-    def results(self) -> Results:
-        """All that is committed, once no transaction is open any more."""
+    def wait_for_end_of_transactions(self) -> None:
         reader = self.reader()
         open_transactions = OpenTransactions(self.site.broker, reader.partitions)
         try:
@@ -273,6 +272,10 @@ class Job:
         finally:
             open_transactions.close()
             reader.close()
+
+    def results(self) -> Results:
+        """All that is committed, once no transaction is open any more."""
+        self.wait_for_end_of_transactions()
         reader = self.reader()
         try:
             reader.read_to_end()
