@@ -9,8 +9,7 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 import threading
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from confluent_kafka import (
     Consumer,
@@ -32,25 +31,11 @@ from kafka_processor.kafka_errors import (
     is_no_permission,
     is_refused_login,
 )
-
-LOOKUP_TIMEOUT: Final = 1.0
-"""Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
+from kafka_processor.placing import OffsetLookup, Placement
 
 
 class ConsumerEnded(Exception):
     """The consumer cannot go on; the message says why."""
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a partition goes on, and what was stored there."""
-
-    partition: int
-    offset: int
-    committed: int | None
-    metadata: str | None
-    gap: int = 0
-    """Messages that retention, or a new topic, took away before they were read."""
 
 
 class RebalanceListener(Protocol):
@@ -82,7 +67,7 @@ class InputConsumer:
         self._waiting: set[int] = set()
         self._out_of_range: set[int] = set()
         self._last_logged: dict[int, float] = {}
-        self._next_lookup = 0.0
+        self._lookup = OffsetLookup(settings, self._log_at_times)
         self._awaited: set[tuple[int, int]] | None = None
         self._answered: set[tuple[int, int]] | None = None
         """Partitions and offsets of the commit without a transaction that was asked for last, and
@@ -166,51 +151,23 @@ class InputConsumer:
     def place_waiting(self) -> list[Placement]:
         """Looks up where waiting partitions go on, and starts to fetch them.
 
-        What cannot be looked up goes on waiting: with a broker away, or while the broker still
-        ends the transaction of a process that was killed (KIP-447: unstable offsets).
+        What cannot be looked up yet goes on waiting.
         """
-        if self._fence or not self._waiting or time.monotonic() < self._next_lookup:
+        if self._fence or not self._waiting:
             return []
+        placements = self._lookup.find(self._client, self._waiting, self._out_of_range)
         try:
-            placements = self._look_up()
             self._client.incremental_assign(
                 [TopicPartition(self._topic, p.partition, p.offset) for p in placements]
             )
         except KafkaException as exception:
-            self._log_at_times("cannot look up committed offsets yet", error_of(exception))
-            placements = []
+            self._log_at_times("cannot read the input yet", error_of(exception))
+            return []
         placed = {p.partition for p in placements}
         self._owned |= placed
         self._waiting -= placed
         self._out_of_range -= placed
-        self._next_lookup = time.monotonic() + 0.2 if self._waiting else 0.0
         return placements
-
-    def _look_up(self) -> list[Placement]:
-        waiting = [TopicPartition(self._topic, p) for p in sorted(self._waiting)]
-        placements = []
-        for found in self._client.committed(waiting, timeout=LOOKUP_TIMEOUT):
-            if found.error:
-                self._log_at_times("cannot look up committed offsets yet", found.error)
-            elif found.offset >= 0 and found.partition not in self._out_of_range:
-                placements.append(
-                    Placement(found.partition, found.offset, found.offset, found.metadata)
-                )
-            else:
-                placements.append(self._place_by_watermarks(found))
-        return placements
-
-    def _place_by_watermarks(self, found: TopicPartition) -> Placement:
-        low, high = self._client.get_watermark_offsets(
-            TopicPartition(self._topic, found.partition), timeout=LOOKUP_TIMEOUT
-        )
-        if found.offset < 0:
-            start = high if self._settings.auto_offset_reset == "latest" else low
-            return Placement(found.partition, start, None, None)
-        if low <= found.offset <= high:
-            return Placement(found.partition, found.offset, found.offset, found.metadata)
-        gap = max(low - found.offset, 0)
-        return Placement(found.partition, low, found.offset, found.metadata, gap)
 
     @property
     def is_placing(self) -> bool:

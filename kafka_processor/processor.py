@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import Settings
-from kafka_processor.consumer import InputConsumer, Placement
+from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import (
     describe,
     error_of,
@@ -25,6 +25,7 @@ from kafka_processor.kafka_errors import (
 )
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline, Work
+from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed, OutputProducer
 from kafka_processor.refused import Refused
 from kafka_processor.skipped import SkippedBacklog
@@ -83,6 +84,7 @@ class Processor:
         self._failure_in_rebalance: BatchFailed | None = None
         self._failures = 0
         self._retry_at = 0.0
+        self._is_stopping = False
 
     def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
@@ -120,14 +122,17 @@ class Processor:
             self._fail(failure)
 
     def stop(self, timeout: float) -> None:
-        """Finishes the batch in hand or gives it up, publishes the last counts, leaves the group.
+        """Finishes the commit under way, publishes the last counts, leaves the group.
 
-        `timeout` in seconds bounds the waiting for the broker.
+        What is worked on but not published yet is left to the next owner, like all that is read
+        from here on. `timeout` in seconds bounds the waiting for the broker.
         """
         deadline = time.monotonic() + timeout
+        self._is_stopping = True
+        self._batch.clear()
         if self._failure is None:
             while not self._finish(deadline) and time.monotonic() < deadline:
-                self._turn_once()  # a rebalance came in between: there may be time to try again
+                self._turn_once()
         if self._failure:
             self._log.warning("gave up the batch in hand", reason=str(self._failure))
         self._report_skipped(at_once=True)
@@ -136,16 +141,16 @@ class Processor:
 
     def _finish(self, deadline: float) -> bool:
         """Whether everything published is committed, the last counts too."""
-        self._batch.clear()
-        if self._failure or self._consumer.is_placing:
+        if self._failure:
             return False
         try:
             self._finish_commit(max(deadline - time.monotonic(), 0))
             self._publish_summary(self._consumer.owned, max(deadline - time.monotonic(), 0))
+            self._raise_failure_in_rebalance()
         except BatchFailed as failure:
             self._fail(failure)
             return False
-        return True
+        return not self._consumer.is_placing  # what waits may have counts to publish
 
     def leave(self) -> None:
         """Leaves the group at once; what is under way is not committed."""
@@ -227,6 +232,8 @@ class Processor:
         if self._batch:
             wait = min(wait, COMMITTING_WAIT)
         polled = self._consumer.poll_messages(min(room, MAX_POLL), wait)
+        if self._is_stopping:
+            polled = {}
         for partition, messages in polled.items():
             began = time.perf_counter()
             work = self._pipeline.work(
@@ -237,11 +244,14 @@ class Processor:
                 self._batch[partition].extend(work)
             else:
                 self._batch[partition] = work
+        self._raise_failure_in_rebalance()
+        if lost := self._consumer.out_of_range:
+            raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
+
+    def _raise_failure_in_rebalance(self) -> None:
         if self._failure_in_rebalance:
             failure, self._failure_in_rebalance = self._failure_in_rebalance, None
             raise failure
-        if lost := self._consumer.out_of_range:
-            raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
 
     def _publish_batch(self) -> None:
         now = time.time_ns() // 1_000_000

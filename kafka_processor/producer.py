@@ -161,21 +161,24 @@ class OutputProducer(ABC):
 
         A commit whose end is not known has not succeeded: `recover` finds out.
         """
-        if self._background is None:
+        commit = self._background
+        if commit is None:
             return False
         # Behind a record that failed the client sends nothing more, and the commit would wait.
         self._raise_failed_delivery()
-        if not self._background.finished.wait(timeout):
+        if not commit.finished.wait(timeout):
             self._raise_failed_delivery()
             self._patience.after_giving_up()
             raise BatchFailed("the commit was not answered in time")
-        exception = self._background.exception or self._finish_commit(timeout)
+        exception = commit.exception or self._finish_commit(timeout)
+        if self._background is not commit:
+            return True  # a rebalance came in between, for which it was finished already
         if isinstance(exception, KafkaException):
             self._raise_failed_delivery()
             raise batch_failed(error_of(exception))
         if exception:
             raise exception
-        self._patience.after_success(self._background.age)
+        self._patience.after_success(commit.age)
         self._background = None
         return True
 

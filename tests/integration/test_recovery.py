@@ -6,10 +6,11 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from kafka_processor.config import load_settings
-from kafka_processor.consumer import InputConsumer, Placement
+from kafka_processor.consumer import InputConsumer
 from kafka_processor.exactly_once import ExactlyOnceProducer
 from kafka_processor.logs import ClientLog
 from kafka_processor.pipeline import Pipeline
+from kafka_processor.placing import Placement
 from kafka_processor.processor import Processor
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.topics import DEFAULT_MAX_RECORD

@@ -18,6 +18,7 @@ KNOW_KAFKA = {
     "connecting",
     "consumer",
     "fence",
+    "placing",
     "producer",
     "exactly_once",
     "at_least_once",
