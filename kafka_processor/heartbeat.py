@@ -33,12 +33,14 @@ class Heartbeat:
 
     def __exit__(self, *_: object) -> None:
         if self._file:
-            self._file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file.unlink()
 
     def beat(self) -> None:
         now = time.monotonic()
         if self._file and now >= self._next:
-            self._file.touch()
+            with suppress(OSError):  # a full disk is no reason to stop working
+                self._file.touch()
             self._next = now + INTERVAL
 
 
