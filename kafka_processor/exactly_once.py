@@ -15,7 +15,7 @@ from kafka_processor.producer import GRACE, OutputProducer, batch_failed
 
 START_TIMEOUT: Final = 1.0
 """Seconds for one try to take over the transactional id; the next try goes on with it."""
-ABORT_TIMEOUT: Final = 2.0
+ABORT_TIMEOUT: Final = 1.0
 FIRST_PATIENCE: Final = 3.0
 """Seconds until a commit is first given up; many times what one takes. The call that sends the
 offsets is known to hang, in spite of its timeout, when a coordinator dies (librdkafka issues 5456

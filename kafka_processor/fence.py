@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.config import Settings
 
-TIMEOUT: Final = 2.0
+TIMEOUT: Final = 1.0
 """Seconds for one look; the loop stands still meanwhile, which it does anyway."""
 SETTLED: Final = 1.0
 """Seconds after which nothing of our own is on its way to the committed offsets."""
@@ -54,6 +54,14 @@ class Fence:
 
     def look(self) -> Verdict:
         """Raises KafkaException while no coordinator answers."""
+        try:
+            return self._look()
+        except KafkaException:
+            # A coordinator that comes back gives a member another session timeout, a shadow too.
+            self._began = time.monotonic()
+            raise
+
+    def _look(self) -> Verdict:
         if not self._is_held():
             return Verdict.NOBODY
         if self.age < SETTLED:
