@@ -142,12 +142,15 @@ class TopicScanner:
                     self._progress.show(describe(reading.done, reading.total))
                 if polled:
                     last = time.monotonic()  # after the yield, which may have taken long
-                elif time.monotonic() - last > QUIET and not is_noted:
+                elif time.monotonic() - last > QUIET:
+                    last = time.monotonic()
                     topic, partition = min(reading.open)
-                    self._progress.note(
-                        f"waiting for {topic}, partition {partition}: a transaction of somebody "
-                        "else is open there, or the broker is away"
-                    )
+                    self._demand(topic)
+                    if not is_noted:
+                        self._progress.note(
+                            f"waiting for {topic}, partition {partition}: a transaction of "
+                            "somebody else is open there, or the broker is away"
+                        )
                     is_noted = True
         finally:
             self._consumer.incremental_unassign([TopicPartition(*each) for each in reading.open])
@@ -166,6 +169,12 @@ class TopicScanner:
         if is_end:
             self._consumer.incremental_unassign([TopicPartition(*where)])
         return is_wanted
+
+    def _demand(self, topic: str) -> None:
+        """Raises ReplayFailed if the topic is gone, which the client says late or never."""
+        with suppress(KafkaException):
+            if topic not in self._admin.list_topics(timeout=CONNECT_STEP).topics:
+                raise ReplayFailed(f"topic {topic} was deleted while it was being read")
 
     def _check(self, error: KafkaError) -> None:
         if is_no_permission(error) and error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
