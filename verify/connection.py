@@ -5,8 +5,9 @@ import time
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
-from kafka_processor.client_config import reader_config
+from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.config import Settings, SettingsError
 from kafka_processor.kafka_errors import describe, error_of, is_no_permission, is_refused_login
 
@@ -29,19 +30,25 @@ class Connection:
         self._deadline: float | None = time.monotonic() + CONNECT_TIMEOUT
         self._refused_login: str | None = None
         self._last_error = "nothing came back"
+        self._settings = settings
         silent = logging.getLogger("kafka-client")
         silent.addHandler(logging.NullHandler())
         silent.propagate = False
+        self._silent: dict[str, Any] = {"logger": silent}
         own = {name.replace("_", "."): value for name, value in config.items()}
         try:
             self.client = Consumer(
-                reader_config(settings) | own | {"error_cb": self._on_error, "logger": silent}
+                reader_config(settings) | own | self._silent | {"error_cb": self._on_error}
             )
         except KafkaException as exception:
             reason = error_of(exception).str()
             raise SettingsError(
                 [f"the client does not take the KAFKA_* settings: {reason}"]
             ) from None
+
+    def admin(self) -> AdminClient:
+        """A client that asks for what a consumer cannot; it reports nothing here."""
+        return AdminClient(connection_config(self._settings) | self._silent)
 
     @property
     def is_established(self) -> bool:

@@ -475,6 +475,20 @@ def test_what_retention_deleted_is_not_auditable(make_job: MakeJob) -> None:
     assert any("deleted by retention" in n for n in audited.verdict["partitions"][0]["notes"])
 
 
+def test_a_compacted_input_proves_nothing(make_job: MakeJob) -> None:
+    job = make_job(None)
+    job.create_topic(job.input, 1, {"cleanup.policy": "compact"})
+    job.partitions = 1
+    job.send(encoded(login()), key=b"user")
+    job.flush()
+    job.run(1)
+    audited = run_audit(job.settings(), "--json")
+    assert audited.code == 1
+    assert audited.stdout == ""
+    [line] = audited.stderr.splitlines()
+    assert line.startswith(f"{job.input}: compacted")
+
+
 def test_aborted_records_do_not_count_and_open_ones_are_waited_for(
     laboratory: Laboratory, broker: str
 ) -> None:

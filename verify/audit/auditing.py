@@ -82,6 +82,7 @@ class Audit:
                 f"group {settings.consumer_group} has committed no offset in {topic}, so there is "
                 "nothing to audit; is CONSUMER_GROUP right?"
             )
+        self._refuse_compacted([topic, *settings.output_topics])
         outputs = {output: self._spans(output) for output in settings.output_topics}
         inputs = {number: cluster.span(topic, number) for number in chosen}
         self._result.tallies = {number: Tally() for number in chosen}
@@ -99,6 +100,16 @@ class Audit:
         self._judge(gathering, stretches)
         self._check_who_is_ahead(summaries, committed, stretches)
         return self._result
+
+    def _refuse_compacted(self, topics: Sequence[str]) -> None:
+        """Raises ReaderError: what the broker takes away one by one would look lost."""
+        summary = self._settings.summary_topic  # of which the latest of each key will do
+        others = [topic for topic in topics if topic != summary]
+        if compacted := [topic for topic in others if self._cluster.is_compacted(topic)]:
+            raise ReaderError(
+                f"{', '.join(compacted)}: compacted (cleanup.policy), so single messages are "
+                "missing on purpose and nothing can be proven"
+            )
 
     def _spans(self, topic: str) -> Spans:
         return {
@@ -180,15 +191,20 @@ class Audit:
     ) -> None:
         """A summary record commits with its offset: by now the group has that offset, or more.
 
-        Unless offsets were set by hand, which shows in that no counts are stored with them.
+        Unless offsets were set by hand, which shows in that no counts are stored with them,
+        or others than the summary's: counted since another offset.
         """
         if self._settings.delivery != EXACTLY_ONCE or not summaries.ahead:
             return
         now = self._cluster.committed(list(before))
         for number, summary in summaries.ahead.items():
             ahead, offset = summary.record.next_offset, before[number].offset
-            has_counts = any(each.next_offset == offset for each in stretches[number].claims)
-            if has_counts and now[number].offset < ahead:
+            is_comparable = any(
+                claim.next_offset == offset
+                and claim.counted_since == summary.record.counted_since_offset
+                for claim in stretches[number].claims
+            )
+            if is_comparable and now[number].offset < ahead:
                 what = (
                     f"the summary has counted up to offset {ahead:,}, "
                     f"the group has committed {now[number].offset:,}"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, error_of
@@ -28,6 +29,7 @@ class Cluster:
             settings, group_id=settings.consumer_group, isolation_level="read_uncommitted"
         )
         self._client = self._connection.client
+        self._admin = self._connection.admin()
 
     def close(self) -> None:
         self._connection.close()
@@ -77,12 +79,25 @@ class Cluster:
         def ask() -> dict[int, int]:
             wanted = [TopicPartition(topic, number, time) for number in spans]
             answer: Any = self._client.offsets_for_times(wanted, timeout=REQUEST_TIMEOUT)
+            for each in answer:
+                if each.error:
+                    raise KafkaException(each.error)
             return {
                 each.partition: each.offset if each.offset >= 0 else spans[each.partition].end
                 for each in answer
             }
 
         return self._asked(topic, ask)
+
+    def is_compacted(self, topic: str) -> bool:
+        """Whether the broker takes single messages away; False where it does not say."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        asked = self._admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT)
+        try:
+            policy = asked[resource].result()["cleanup.policy"].value
+        except KafkaException:
+            return False  # it takes a permission of its own
+        return "compact" in str(policy)
 
     def _asked(self, what: str, ask: Callable[[], Answer]) -> Answer:
         deadline = time.monotonic() + PATIENCE
