@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.cimpl import NewPartitions
 
 from tests.faults.arena import RECOVERY_TIMEOUT, Arena
 from tests.faults.conftest import MakeArena
@@ -42,9 +41,7 @@ def test_while_a_partition_cannot_be_taken_up(arena_of: MakeArena, delivery: str
     with arena_of(fault, delivery=delivery, partitions=1) as arena:
         daemon = arena.start()
         arena.wait_for_output()
-        job = arena.job
-        for future in job.admin.create_partitions([NewPartitions(job.input, 2)]).values():
-            future.result(RECOVERY_TIMEOUT)
+        arena.job.add_partitions(2)
         with undecided_offset(arena, 1):
             daemon.wait_for_log("cannot look up committed offsets yet")
             # Now nearly always a commit is under way, and there are messages behind it.
@@ -53,7 +50,6 @@ def test_while_a_partition_cannot_be_taken_up(arena_of: MakeArena, delivery: str
             arena.begin_fault()
             daemon.stop()
             arena.cluster.slow_down(0)
-        job.partitions = 2
         arena.load.take_up_partitions(2)
         arena.start()
         arena.end_fault()

@@ -8,13 +8,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourcePatternType,
     ResourceType,
 )
-from confluent_kafka.cimpl import NewPartitions
 
 from tests.faults.account import records_by_message
 from tests.faults.arena import Arena
 from tests.faults.cluster import LOGIN, PASSWORD, USER
 from tests.faults.conftest import MakeArena
-from tests.support.waiting import TIMEOUT
 
 
 def test_partitions_are_added_to_the_input(arena_of: MakeArena) -> None:
@@ -24,10 +22,7 @@ def test_partitions_are_added_to_the_input(arena_of: MakeArena) -> None:
         arena.start()
         arena.wait_for_output()
         arena.begin_fault()
-        job = arena.job
-        for future in job.admin.create_partitions([NewPartitions(job.input, 6)]).values():
-            future.result(TIMEOUT)
-        job.partitions = 6
+        arena.job.add_partitions(6)
         arena.load.take_up_partitions(6)
         arena.end_fault()
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.support.header_names import RawHeaders, send_with_raw_headers
 from tests.support.outputs import CommittedReader, OpenTransactions, Results, describe_group
@@ -90,6 +90,12 @@ class Job:
         wait_until(
             lambda: topic in self.admin.list_topics(timeout=TIMEOUT).topics, f"topic {topic}"
         )
+
+    def add_partitions(self, count: int) -> None:
+        """To the input, until it has so many."""
+        for future in self.admin.create_partitions([NewPartitions(self.input, count)]).values():
+            future.result(TIMEOUT)
+        self.partitions = count
 
     def delete_topic(self, topic: str) -> None:
         for future in self.admin.delete_topics([topic]).values():

@@ -51,10 +51,7 @@ class Cluster:
 
         def ask() -> dict[int, Committed]:
             wanted = [TopicPartition(topic, number) for number in partitions]
-            answer = self._client.committed(wanted, timeout=REQUEST_TIMEOUT)
-            for each in answer:
-                if each.error:
-                    raise KafkaException(each.error)
+            answer = _sound(self._client.committed(wanted, timeout=REQUEST_TIMEOUT))
             return {
                 each.partition: Committed(each.offset, each.metadata or "")
                 for each in answer
@@ -78,10 +75,7 @@ class Cluster:
 
         def ask() -> dict[int, int]:
             wanted = [TopicPartition(topic, number, time) for number in spans]
-            answer: Any = self._client.offsets_for_times(wanted, timeout=REQUEST_TIMEOUT)
-            for each in answer:
-                if each.error:
-                    raise KafkaException(each.error)
+            answer = _sound(self._client.offsets_for_times(wanted, timeout=REQUEST_TIMEOUT))
             return {
                 each.partition: each.offset if each.offset >= 0 else spans[each.partition].end
                 for each in answer
@@ -121,3 +115,11 @@ class Cluster:
             else:
                 self._connection.establish()
                 return answer
+
+
+def _sound(answer: Any) -> list[TopicPartition]:
+    """Raises KafkaException for the first partition that the broker did not answer for."""
+    for each in answer:
+        if each.error:
+            raise KafkaException(each.error)
+    return list(answer)
