@@ -59,11 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log = create_log(settings)
         if options.check:
             return _check(settings, log)
-        return _run(settings, find_or_make_key(settings, log), log, stopping)
+        key = find_or_make_key(settings, log)
+        if options.workers > 1:
+            from kafka_processor.workers import supervise  # noqa: PLC0415  # nor does this
+
+            return supervise(options.workers, settings.instance_id, _run_worker, stopping, log)
+        return _run(settings, key, log, stopping)
     except SettingsError as error:
         for line in error.lines:
             print(line, file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_SETTINGS
+
+
+def _run_worker() -> int:
+    return main([])
 
 
 def _check(settings: Settings, log: FilteringBoundLogger) -> int:
@@ -172,7 +181,21 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="check settings, key, connection, topics and permissions; change nothing; exit",
     )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="run N members of the group, each a process of its own; one that is killed is "
+        "started again (default: 1)",
+    )
     return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def _settings_help() -> str:
@@ -200,6 +223,9 @@ def _set_on_signals(stopping: threading.Event) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM)
+    )  # held back while a worker starts
 
 
 if __name__ == "__main__":

@@ -1,0 +1,103 @@
+"""`--workers N`: several members of the group in one command, each a process of its own.
+
+A member that is killed, or crashes, is started again. One that ends by itself ends them all, with
+its exit code: what ends a single process (wrong settings, no permission, another process with its
+INSTANCE_ID) is for whoever runs it to put right.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+RESTART_PAUSE: Final = 1.0
+"""Seconds before a member that was killed is started again."""
+STOP_TIMEOUT: Final = 10.0
+"""Seconds that members have to end; twice what one takes at most."""
+CHECK_INTERVAL: Final = 0.2
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_processes = multiprocessing.get_context("spawn")  # a fork would share the client's threads
+
+
+def supervise(
+    count: int,
+    instance_id: str | None,
+    run_member: Callable[[], int],
+    stopping: threading.Event,
+    log: FilteringBoundLogger,
+) -> int:
+    """Runs `count` members until `stopping`; returns the exit code of the whole.
+
+    `run_member`, a function of a module, runs one and returns its exit code. With an `instance_id`
+    the first member has `<instance_id>-1`, and so on.
+    """
+    members: dict[int, BaseProcess] = {}
+    due = dict.fromkeys(range(1, count + 1), 0.0)
+    """When to start those that do not run."""
+    exit_code = 0
+    try:
+        while not stopping.is_set():
+            for number in [each for each, at in due.items() if time.monotonic() >= at]:
+                members[number] = _start(number, instance_id, run_member)
+                del due[number]
+            wait([member.sentinel for member in members.values()], CHECK_INTERVAL)
+            for number, member in list(members.items()):
+                if member.exitcode is None:
+                    continue
+                del members[number]
+                if member.exitcode >= 0:
+                    exit_code = member.exitcode
+                    stopping.set()
+                    break
+                killer = signal.Signals(-member.exitcode).name
+                log.error("a worker was killed, will start it again", worker=number, by=killer)
+                due[number] = time.monotonic() + RESTART_PAUSE
+    finally:
+        _stop(members.values())
+    return exit_code
+
+
+def _start(number: int, instance_id: str | None, run_member: Callable[[], int]) -> BaseProcess:
+    name = f"{instance_id}-{number}" if instance_id else None
+    member = _processes.Process(target=_be_member, args=(name, run_member), daemon=True)
+    # A signal that arrives before the member heeds it would end it with a traceback.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        member.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    return member
+
+
+def _be_member(instance_id: str | None, run_member: Callable[[], int]) -> None:
+    if instance_id:
+        os.environ["INSTANCE_ID"] = instance_id
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.exit(run_member())
+
+
+def _end_with_parent() -> None:
+    """A member whose supervisor was killed would go on unseen, beside those of its successor."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop(members: Iterable[BaseProcess]) -> None:
+    deadline = time.monotonic() + STOP_TIMEOUT
+    for member in members:
+        member.terminate()
+    for member in members:
+        member.join(max(deadline - time.monotonic(), 0))
+        if member.exitcode is None:
+            member.kill()
