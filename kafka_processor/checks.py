@@ -4,7 +4,6 @@ Each is a pure function. A message that fails is a value (`Fault`), never an exc
 """
 
 import re
-from collections.abc import Collection
 from math import isinf
 from typing import Any, Final, NamedTuple, TypeGuard
 
@@ -128,7 +127,3 @@ def _describe(error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
         return _TOO_LARGE_NUMBER.message
     return str(error)
-
-
-def is_accepted_version(app_version: str, accepted: Collection[str]) -> bool:
-    return app_version in accepted

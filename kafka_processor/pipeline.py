@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
-from kafka_processor.checks import Fault, is_accepted_version, is_too_old, read_event, what_is_wrong
+from kafka_processor.checks import Fault, is_too_old, read_event, what_is_wrong
 from kafka_processor.config import Settings
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.records import (
@@ -90,8 +90,9 @@ class Work:
 
 class _Origin(NamedTuple):
     message_id: str
-    source: Source
-    written: str
+    partition: int
+    offset: int
+    age: int | None
     replay_of: str | UnsetType
 
 
@@ -118,9 +119,12 @@ class Pipeline:
         for a cause in the record itself, and that cause.
         """
         work = Work()
-        input_topic, processed_topic = self._settings.input_topic, self._settings.processed_topic
-        prefix = f"{input_topic}-{partition}-"
-        written = rfc3339(now) or ""
+        processed_topic = self._settings.processed_topic
+        prefix = f"{self._settings.input_topic}-{partition}-"
+        # Bound once: so much is done for each message that a look-up is felt.
+        examine, line = self._examine, self._metrics.line
+        add_record, add_line = work.records.append, work.lines.append
+        max_age = self._max_age
         outcomes: list[Outcome] = []
         device_types: list[str] = []
         locales: list[str] = []
@@ -135,33 +139,33 @@ class Pipeline:
             except UNREADABLE_HEADERS:
                 headers = None
             replay_of = replayed_message(headers) if headers else UNSET
-            outcome: Outcome
-            if is_too_old(age, self._max_age):
-                outcome = "skipped"
+            if is_too_old(age, max_age):
+                outcome: Outcome = "skipped"
+                outcomes.append(outcome)
                 work.skipped_ages.append(age)
             else:
-                result = self._examine(message.value(), message_id)
+                result = examine(message.value(), message_id)
                 if refused and (partition, offset) in refused:
                     result = _publish_error(result, refused[partition, offset])
                 if isinstance(result, ProcessedRecord):
-                    outcome = "processed"
+                    outcome = "processed"  # counted by its device type
                     if replay_of:
                         result.replay_of = replay_of
                     device_types.append(result.device_type)
                     locales.append(result.locale)
-                    work.records.append((processed_topic, result.user_id.encode(), encode(result)))
+                    add_record((processed_topic, result.user_id.encode(), encode(result)))
                 else:
-                    created = None if age is None else rfc3339(timestamp)
-                    source = Source(input_topic, partition, offset, created)
-                    origin = _Origin(message_id, source, written, replay_of)
-                    outcome, record = self._set_aside(result, origin)
-                    work.records.append(record)
-            outcomes.append(outcome)
-            work.lines.append(self._metrics.line(message_id, outcome, age, replay_of))
+                    origin = _Origin(message_id, partition, offset, age, replay_of)
+                    outcome, record = self._set_aside(result, origin, now)
+                    outcomes.append(outcome)
+                    add_record(record)
+            add_line(line(message_id, outcome, age, replay_of))
             if replay_of:
                 work.replayed += 1
         work.next_offset = offset + 1
         work.outcomes.update(outcomes)
+        if device_types:
+            work.outcomes["processed"] = len(device_types)
         work.device_types.update(device_types)
         work.locales.update(locales)
         return work
@@ -171,15 +175,16 @@ class Pipeline:
     ) -> ProcessedRecord | LoginEvent | Fault:
         """The record of a message to process, the event of one to filter out, or a fault."""
         event = read_event(value)
-        if type(event) is LoginEvent and is_accepted_version(event.app_version, self._accepted):
+        if type(event) is LoginEvent and event.app_version in self._accepted:
             return transform_message(event, message_id, self._pseudonymizer)
         return event
 
     def _set_aside(
-        self, result: LoginEvent | Fault, origin: _Origin
+        self, result: LoginEvent | Fault, origin: _Origin, now: int
     ) -> tuple[Outcome, OutputRecord]:
         """The record of a message that is not processed: filtered out, or failed."""
-        message_id, source, written, replay_of = origin
+        message_id, partition, offset, age, replay_of = origin
+        written = rfc3339(now) or ""
         if isinstance(result, LoginEvent):
             cleaned = CleanedRecord(
                 message_id,
@@ -195,6 +200,8 @@ class Pipeline:
                 encode(cleaned),
             )
         user_id = _valid_user_id(result.fields)
+        created = None if age is None else rfc3339(now - age)
+        source = Source(self._settings.input_topic, partition, offset, created)
         content = None
         if result.fields is not None and result.error_type != "publish_error":
             content = masked_content(result.fields, self._pseudonymizer)

@@ -56,7 +56,7 @@ def mask_ip(ip: str) -> str | None:
     try:
         if ":" not in ip:
             inet_pton(AF_INET, ip)
-            return ip[: ip.rindex(".") + 1] + "0"
+            return ip.rpartition(".")[0] + ".0"
         packed = inet_pton(AF_INET6, ip)
     except (OSError, ValueError):  # ValueError: a NUL in it
         return None
