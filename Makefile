@@ -4,14 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check faults kafka bench clean
+.PHONY: help demo test check faults kafka bench core soak clean
 
 help:
 	@echo "make demo [SECONDS=20]  see it work on a real local Kafka"
 	@echo "make test               lint, types and all tests"
 	@echo "make faults [ROUNDS=1] [MINUTES=60] [SEED=x]  the long fault tests, with a table"
 	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
-	@echo "make bench              measure throughput and latency on this machine"
+	@echo "make bench [FULL=1] [ONLY=x]  side by side with Kafka Streams and others, on this machine"
+	@echo "make core               what the pure core costs a message; fails if it became slow"
+	@echo "make soak [MINUTES=30]  a long run at a steady rate: nothing may grow"
 	@echo "make clean              remove .venv and caches"
 
 demo: $(VENV)/demo-installed
@@ -20,8 +22,14 @@ demo: $(VENV)/demo-installed
 kafka: $(VENV)/demo-installed
 	@$(BIN)/python -m dev.local_kafka --port 29092
 
-bench: $(VENV)/test-installed
-	@$(BIN)/python -m bench.run
+bench: $(VENV)/bench-installed
+	@$(BIN)/python -m bench.run $(if $(FULL),--full) $(if $(ONLY),--only '$(ONLY)')
+
+core: $(VENV)/test-installed
+	@$(BIN)/python -m bench.core
+
+soak: $(VENV)/bench-installed
+	@$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 test: check
 	$(BIN)/python -m pytest

@@ -1,70 +1,114 @@
-"""Throughput: how fast a backlog is worked off, the whole job, one process."""
+"""Throughput: how fast a backlog is worked off, by what is committed of it."""
 
-import subprocess
-import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import psutil
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.daemon import MeasuredDaemon
+from bench.contestant_process import ContestantFailed, ContestantProcess
+from bench.contestants import Contestant
+from bench.topics import Topics
 
 WARM_FROM = 0.4
-"""Share of the backlog after which the process counts as warm."""
-DEADLINE = 120.0
+"""Share of what is worked off in a run after which the contestant counts as warm."""
+LOOK_INTERVAL = 0.05
+STALL_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Throughput:
-    delivery: str
     messages: int
+    """Worked off; less than the backlog where the time was up before."""
+    seconds: float
     overall: float
-    """Messages a second, from the start."""
+    """Messages a second from the start of the load."""
     warm: float
-    """Messages a second, after the first 40%."""
+    """Messages a second, the first 40% not counted."""
     cpu: float
-    """Microseconds of the daemon's processor time a message."""
+    """Microseconds of the contestant's processor time a message, when warm."""
+    broker_cpu: float
+    """The same of the broker."""
     memory: float
     """Most resident memory seen, MB."""
+    start_seconds: float
+    """From the start of the process to its joining the group."""
 
 
-def make_backlog(bootstrap_servers: str, topic: str, messages: int) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "dev.login_generator", "--rate", "max", "--count", str(messages)],
-        env={"KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers, "INPUT_TOPIC": topic, "PATH": ""},
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
+class Mark(NamedTuple):
+    seconds: float
+    done: int
+    cpu: float
+    broker_cpu: float
 
 
-def work_off(bootstrap_servers: str, topic: str, partitions: int, delivery: str) -> Throughput:
-    """Starts a daemon with a group of its own and measures until the backlog is committed."""
-    group = f"bench-{delivery}-{time.time_ns()}"
-    watcher = Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "group.id": group,
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-        }
-    )
-    parts = [TopicPartition(topic, number) for number in range(partitions)]
-    total = sum(watcher.get_watermark_offsets(part)[1] for part in parts)
-    settings = {"CONSUMER_GROUP": group, "INPUT_TOPIC": topic, "DELIVERY": delivery}
-    with MeasuredDaemon(bootstrap_servers, **settings) as daemon:
+def work_off(
+    contestant: Contestant,
+    topics: Topics,
+    topic: str,
+    partitions: int,
+    broker_pid: int,
+    longest: float,
+    members: int = 1,
+) -> Throughput:
+    """Measures until the backlog is committed, for `longest` seconds at most.
+
+    Raises ContestantFailed.
+    """
+    command = contestant.command()
+    broker = psutil.Process(broker_pid)
+    with topics.run(topic, partitions) as settings, ExitStack() as stack:
+        environment = {**settings, **contestant.environment()}
+        watcher = Consumer(
+            {
+                "bootstrap.servers": topics.bootstrap_servers,
+                "group.id": settings["CONSUMER_GROUP"],
+                "enable.auto.commit": False,
+            }
+        )
+        stack.callback(watcher.close)
+        parts = [TopicPartition(topic, number) for number in range(partitions)]
+        total = sum(watcher.get_watermark_offsets(part)[1] for part in parts)
+        processes = [
+            stack.enter_context(ContestantProcess(command, environment)) for _ in range(members)
+        ]
         began = time.monotonic()
-        marks = [(0.0, 0)]
+        marks: list[Mark] = []
         memory = 0.0
-        while marks[-1][1] < total:
-            if time.monotonic() - began > DEADLINE:
-                raise SystemExit("the backlog was not worked off in time")
-            time.sleep(0.05)
+        progress = began
+        while not marks or (marks[-1].done < total and marks[-1].seconds < longest):
+            time.sleep(LOOK_INTERVAL)
+            for process in processes:
+                process.check()
             done = sum(max(p.offset, 0) for p in watcher.committed(parts, timeout=10))
-            marks.append((time.monotonic() - began, done))
-            memory = max(memory, daemon.memory)
-        cpu = daemon.cpu_seconds
-    watcher.close()
-    seconds = marks[-1][0]
-    warm_time, warm_done = next(mark for mark in marks if mark[1] >= WARM_FROM * total)
-    warm = (total - warm_done) / (seconds - warm_time) if seconds > warm_time else float("nan")
-    return Throughput(delivery, total, total / seconds, warm, cpu / total * 1e6, memory)
+            now = time.monotonic()
+            if not marks or done > marks[-1].done:
+                progress = now
+            elif now - progress > STALL_TIMEOUT:
+                raise ContestantFailed(f"it stood still at {done:,} of {total:,}")
+            used = sum(process.cpu_seconds for process in processes)
+            times = broker.cpu_times()
+            marks.append(Mark(now - began, done, used, times.user + times.system))
+            memory = max(memory, sum(process.memory for process in processes))
+        start = processes[0].start_seconds
+    return throughput_of(marks, memory, start)
+
+
+def throughput_of(marks: list[Mark], memory: float, start_seconds: float) -> Throughput:
+    last = marks[-1]
+    warm = next(mark for mark in marks if mark.done >= WARM_FROM * last.done)
+    messages = last.done - warm.done
+    if not messages:
+        raise ContestantFailed("too few messages for a measurement")
+    return Throughput(
+        messages=last.done,
+        seconds=last.seconds,
+        overall=last.done / last.seconds,
+        warm=messages / (last.seconds - warm.seconds),
+        cpu=(last.cpu - warm.cpu) / messages * 1e6,
+        broker_cpu=(last.broker_cpu - warm.broker_cpu) / messages * 1e6,
+        memory=memory,
+        start_seconds=start_seconds,
+    )

@@ -1,8 +1,9 @@
-"""A steady rate: latency from produce to a read_committed reader, and memory over time."""
+"""A steady rate: latency from produce to a read_committed reader, and memory meanwhile."""
 
+import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,14 +12,19 @@ from subprocess import Popen
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from bench.daemon import MeasuredDaemon
+from bench.contestant_process import ContestantProcess
+from bench.contestants import Contestant
+from bench.topics import Topics
 
-WARM_UP = 5.0
-"""Seconds at the beginning of a run that are not counted."""
+WARM_UP_RATE = 20_000
+WARM_UP = 15.0
+"""Seconds at that rate before the first measurement: what compiles at run time needs it."""
+SETTLE = 3.0
+"""Seconds at the beginning of each rate that are not counted."""
 
 
 class _Output(msgspec.Struct):
-    timestamp: datetime
+    timestamp: datetime | float
 
 
 _decode = msgspec.json.Decoder(_Output).decode
@@ -33,6 +39,16 @@ class Latency:
     p50: float
     p99: float
     p999: float
+    cpu: float
+    """Microseconds of the contestant's processor time a message."""
+
+
+@dataclass(frozen=True)
+class Steady:
+    latencies: list[Latency]
+    memory_at_rest: float
+    """MB, some seconds after the start, before the first message."""
+    memory_most: float
 
 
 def pace(bootstrap_servers: str, topic: str, rate: int, seconds: float) -> None:
@@ -68,61 +84,97 @@ def pacer(bootstrap_servers: str, topic: str, rate: int, seconds: float) -> Iter
             process.terminate()
 
 
-def measure_latency(
-    bootstrap_servers: str, topic: str, partitions: int, rate: int, seconds: float
+def measure_steady(
+    contestant: Contestant,
+    topics: Topics,
+    partitions: int,
+    rates: list[int],
+    seconds: float,
+    warm_up: float = WARM_UP,
+) -> Steady:
+    """One process of the contestant under one rate after the other. Raises ContestantFailed."""
+    command = contestant.command()
+    topic = f"steady-{time.time_ns()}"
+    topics.create([topic], partitions)
+    servers = topics.bootstrap_servers
+    with topics.run(topic, partitions) as settings:
+        environment = {**settings, **contestant.environment(for_latency=True)}
+        with ContestantProcess(command, environment) as process:
+            time.sleep(SETTLE)
+            at_rest = most = process.memory
+            with pacer(servers, topic, WARM_UP_RATE, warm_up):
+                time.sleep(warm_up)
+            latencies = []
+            for rate in rates:
+                latencies.append(
+                    _measure(process, topics, settings["PROCESSED_TOPIC"], topic, rate, seconds)
+                )
+                most = max(most, process.memory)
+                process.check()
+    topics.remove([topic])
+    return Steady(latencies, at_rest, most)
+
+
+def _measure(
+    process: ContestantProcess, topics: Topics, output: str, topic: str, rate: int, seconds: float
 ) -> Latency:
-    output = f"{topic}-processed"
-    settings = {
-        "INPUT_TOPIC": topic,
-        "PROCESSED_TOPIC": output,
-        "CONSUMER_GROUP": f"bench-{time.time_ns()}",
-        "AUTO_OFFSET_RESET": "latest",
-    }
+    reader = reader_at_the_end(topics.bootstrap_servers, output)
     latencies: list[float] = []
-    with MeasuredDaemon(bootstrap_servers, **settings):
-        reader = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": "bench-reader",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "fetch.queue.backoff.ms": 2,
-            }
-        )
-        reader.assign([TopicPartition(output, number, 0) for number in range(partitions)])
-        with pacer(bootstrap_servers, topic, rate, seconds + WARM_UP + 1):
-            began = time.monotonic()
-            while (elapsed := time.monotonic() - began) < seconds + WARM_UP:
-                messages = reader.consume(1, 0.1) + reader.consume(10_000, 0)
-                now = time.time()
-                if elapsed >= WARM_UP:
-                    latencies += [
-                        (now - _decode(value).timestamp.timestamp()) * 1000
-                        for message in messages
-                        if (value := message.value())
-                    ]
-        reader.close()
-    latencies.sort()
-
-    def percentile(share: float) -> float:
-        return latencies[int(len(latencies) * share)]
-
-    return Latency(rate, len(latencies), percentile(0.5), percentile(0.99), percentile(0.999))
-
-
-def measure_memory(bootstrap_servers: str, topic: str, rate: int, minutes: int) -> list[float]:
-    """The most resident memory of each minute, MB."""
-    settings = {"INPUT_TOPIC": topic, "CONSUMER_GROUP": f"bench-{time.time_ns()}"}
-    maxima = [0.0] * minutes
-    with (
-        MeasuredDaemon(bootstrap_servers, **settings) as daemon,
-        pacer(bootstrap_servers, topic, rate, minutes * 60 + 1),
-    ):
+    with pacer(topics.bootstrap_servers, topic, rate, seconds + SETTLE + 1):
         began = time.monotonic()
-        while (minute := int((time.monotonic() - began) // 60)) < minutes:
-            maxima[minute] = max(maxima[minute], daemon.memory)
-            time.sleep(0.2)
-    return maxima
+        cpu_before = 0.0
+        while (elapsed := time.monotonic() - began) < seconds + SETTLE:
+            messages = reader.consume(1, 0.1) + reader.consume(10_000, 0)
+            now = time.time()
+            if elapsed >= SETTLE:
+                cpu_before = cpu_before or process.cpu_seconds
+                latencies += [
+                    (now - produced_at(value)) * 1000
+                    for message in messages
+                    if (value := message.value())
+                ]
+        cpu = process.cpu_seconds - cpu_before
+    reader.close()
+    latencies.sort()
+    return Latency(
+        rate,
+        len(latencies),
+        percentile(latencies, 0.5),
+        percentile(latencies, 0.99),
+        percentile(latencies, 0.999),
+        cpu / max(len(latencies), 1) * 1e6,
+    )
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """NaN if there is nothing."""
+    return ordered[int(len(ordered) * share)] if ordered else math.nan
+
+
+def produced_at(value: bytes) -> float:
+    timestamp = _decode(value).timestamp
+    return timestamp if isinstance(timestamp, float) else timestamp.timestamp()
+
+
+def reader_at_the_end(bootstrap_servers: str, topic: str) -> Consumer:
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "bench-reader",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "fetch.queue.backoff.ms": 2,
+        }
+    )
+    partitions = reader.list_topics(topic, 10).topics[topic].partitions
+    ends = [
+        TopicPartition(
+            topic, number, reader.get_watermark_offsets(TopicPartition(topic, number))[1]
+        )
+        for number in partitions
+    ]
+    reader.assign(ends)
+    return reader
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""Who takes part, and with which settings: each in the form that was measured to suit it best.
+
+How each was tuned: `docs/performance.md`.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.peers.environments import python_of
+
+OURS: Final = "kafka_processor"
+STREAMS: Final = "Kafka Streams"
+COPY: Final = "copy, no work"
+SAME_CLIENTS: Final = "clients as kafka_processor's (client_config.py)"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    name: str
+    delivery: str
+    command: Callable[[], list[str]]
+    """Makes ready what is needed, which may take a while, and returns the command line."""
+    clients: str
+    """Which settings its Kafka clients have, for the reader."""
+    tuning: Mapping[str, str] = field(default_factory=dict)
+    """What suits its throughput best, as environment variables."""
+    latency_tuning: Mapping[str, str] | None = None
+    """What suits its latency best, where that is something else."""
+    is_whole_job: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.delivery}"
+
+    def environment(self, *, for_latency: bool = False) -> dict[str, str]:
+        chosen = self.latency_tuning if for_latency and self.latency_tuning else self.tuning
+        return {"DELIVERY": self.delivery, **chosen}
+
+    def settings(self) -> str:
+        """One line for the reader."""
+
+        def shown(tuning: Mapping[str, str]) -> str:
+            return " ".join(f"{name}={value}" for name, value in tuning.items())
+
+        parts = [self.clients, shown(self.tuning)]
+        if self.latency_tuning:
+            parts.append(f"for latency {shown(self.latency_tuning)}")
+        return "; ".join(part for part in parts if part)
+
+
+def _ours() -> list[str]:
+    return [sys.executable, "-m", "kafka_processor"]
+
+
+def _python_peer(name: str) -> Callable[[], list[str]]:
+    return lambda: [str(python_of(name)), "-m", f"bench.peers.{name}"]
+
+
+CONTESTANTS: Final = (
+    Contestant(OURS, "exactly-once", _ours, SAME_CLIENTS),
+    Contestant(OURS, "at-least-once", _ours, SAME_CLIENTS),
+    Contestant("Quix Streams", "exactly-once", _python_peer("quix_streams"), SAME_CLIENTS),
+    Contestant("Quix Streams", "at-least-once", _python_peer("quix_streams"), SAME_CLIENTS),
+    Contestant("Arroyo", "at-least-once", _python_peer("arroyo_loop"), SAME_CLIENTS),
+    Contestant("plain loop", "at-least-once", _python_peer("plain_loop"), "clients as by default"),
+    Contestant(COPY, "exactly-once", _python_peer("copy_loop"), SAME_CLIENTS, is_whole_job=False),
+    Contestant(COPY, "at-least-once", _python_peer("copy_loop"), SAME_CLIENTS, is_whole_job=False),
+)
