@@ -144,6 +144,12 @@ def test_it_is_one_too_where_another_value_counts(name: str) -> None:
     assert run(f'{{"{name}": {"9" * 308}, '.encode() + last[1:]).outcome == "processed"
 
 
+@pytest.mark.parametrize("before", range(60))
+def test_it_is_found_wherever_it_begins(before: int) -> None:
+    start = f'{{"extra": {"9" * 309}, "other": "{"-" * 400}", '.replace("{", "{" + " " * before)
+    assert run(start.encode() + event()[1:]).outcome == "parse_error"
+
+
 @pytest.mark.parametrize("name", reference.FIELDS)
 @pytest.mark.parametrize("how", ["absent", "null", "empty"])
 def test_each_missing_field_is_named(name: str, how: str) -> None:
