@@ -70,7 +70,7 @@ def fill(topics: Topics, topic: str, messages: int, size: int | None = None) -> 
     """
     events = LoginEvents(1, Shares())
     pool = [
-        (event.key, _filled(event.value, size))
+        (event.key, filled(event.value, size))
         for event in (events.next(1_780_000_000 + number / 1000) for number in range(POOL))
     ]
     producer = Producer(
@@ -97,7 +97,7 @@ def fill(topics: Topics, topic: str, messages: int, size: int | None = None) -> 
         raise SystemExit(f"error: {left} events of the input were not acknowledged")
 
 
-def _filled(value: bytes | None, size: int | None) -> bytes | None:
+def filled(value: bytes | None, size: int | None) -> bytes | None:
     if value is None or size is None or len(value) >= size - 20 or not value.endswith(b"}"):
         return value
     words = FILLING_WORDS * (size // len(FILLING_WORDS) + 1)

@@ -1,5 +1,6 @@
 """What the benchmark makes of what it has measured."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ from bench.backlog import Mark, throughput_of
 from bench.contestant_process import ContestantFailed
 from bench.goals import goals
 from bench.report import sheets
-from bench.results import Results, load
+from bench.results import Results, Sample, load
 from bench.same_job import compare
+from bench.soak import growth
 from bench.steady import Latency, Steady
+from bench.topics import filled
+from tests.unit.pipeline_runs import event, run
 
 OURS = "kafka_processor, exactly-once"
 STREAMS = "Kafka Streams, exactly-once"
@@ -76,3 +80,30 @@ def test_records_are_compared_without_their_time_of_writing_but_with_their_topic
     assert compare(elsewhere, ours, "OK").differing == 1
     missing = {name: each for name, each in ours.items() if name != "t-0-3"}
     assert compare(missing, ours, "OK").differing == 1
+
+
+def samples(memories: list[float], lag: int = 100) -> list[Sample]:
+    return [Sample(5.0 * n, memory, 10.0, 30.0, lag) for n, memory in enumerate(memories)]
+
+
+def test_a_soak_tells_growth_from_warming_up() -> None:
+    warming_up = [40.0, 60.0, 80.0, 90.0] + 12 * [91.0]
+    assert growth(samples(warming_up), rate=5_000) == []
+    leaking = [60.0 + 2 * n for n in range(16)]
+    assert growth(samples(leaking), rate=5_000) == ["memory, from 71.0 to 87.0"]
+    behind = growth(samples(16 * [60.0], lag=20_000), rate=5_000)
+    assert behind == ["the lag, to 20,000 messages"]
+
+
+def test_a_soak_in_which_nothing_came_out_has_not_passed() -> None:
+    silent = [Sample(5.0 * n, 60.0, math.nan, math.nan, 0) for n in range(16)]
+    assert growth(silent, rate=5_000) == ["p50, from nan to nan"]
+
+
+def test_an_input_event_is_made_as_long_as_asked_for_and_stays_valid() -> None:
+    value = event()
+    longer = filled(value, 2_000)
+    assert longer is not None
+    assert len(longer) == 2_000
+    assert run(longer).outcome == "processed"
+    assert filled(b"no object", 2_000) == b"no object"
