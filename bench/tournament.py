@@ -139,17 +139,16 @@ class Tournament:
     ) -> None:
         shape = f"{messages:,} messages of {size or 'about 230'} bytes, {partitions} partitions"
         self._say(f"growth: {shape}, members: {members}")
-        self._input("growth", partitions, messages, size)
+        topic = f"growth-{time.time_ns()}"
+        self._input(topic, partitions, messages, size)
         for _ in range(rounds or self._plan.rounds):
             for contestant in self._running((OURS, STREAMS)):
                 if contestant.delivery == "exactly-once" and (
-                    done := self._work_off(
-                        contestant, "growth", partitions, members, GROWTH_LONGEST
-                    )
+                    done := self._work_off(contestant, topic, partitions, members, GROWTH_LONGEST)
                 ):
                     into.setdefault(contestant.label, {}).setdefault(what, []).append(done)
                     self._keep()
-        self._topics.remove(["growth"])
+        self._topics.remove([topic])
 
     def _input(self, topic: str, partitions: int, messages: int, size: int | None = None) -> None:
         self._topics.create([topic], partitions)
