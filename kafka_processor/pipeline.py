@@ -75,6 +75,12 @@ class Work:
     replayed: int = 0
     skipped_ages: list[int] = field(default_factory=list)
     """Milliseconds."""
+    seconds: float = 0.0
+    """That the work took; whoever asks for it measures that."""
+
+    @property
+    def messages(self) -> int:
+        return sum(self.outcomes.values())
 
     def extend(self, later: "Work") -> None:
         """Takes in the messages that follow these."""
@@ -86,6 +92,7 @@ class Work:
         self.locales.update(later.locales)
         self.replayed += later.replayed
         self.skipped_ages += later.skipped_ages
+        self.seconds += later.seconds
 
 
 class _Origin(NamedTuple):

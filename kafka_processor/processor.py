@@ -1,5 +1,8 @@
 """The loop: poll, work, publish, commit; the commit of one batch overlaps the work on the next.
 
+What is worked on during a commit is gathered. The next batch begins with it, and stays open as long
+as there is a backlog to read: what is published at once is cheaper than what has to wait.
+
 Recovery is one path for every failure (`_fail`, then `_recover`): the batch is dropped, all
 partitions go back to the committed offsets and counts, the producer ends what is open, and the
 loop goes on. `docs/delivery.md` tells why nothing is lost or doubled in it.
@@ -7,12 +10,13 @@ loop goes on. `docs/delivery.md` tells why nothing is lost or doubled in it.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
+from kafka_processor.batch import Batch
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import (
@@ -23,8 +27,7 @@ from kafka_processor.kafka_errors import (
     is_no_permission,
     is_producer_fenced,
 )
-from kafka_processor.metrics import MessageMetrics
-from kafka_processor.pipeline import Pipeline, Work
+from kafka_processor.pipeline import Message, Pipeline, Work
 from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed, OutputProducer
 from kafka_processor.refused import Refused
@@ -33,6 +36,10 @@ from kafka_processor.summary_printer import SummaryPrinter
 
 MAX_POLL: Final = 1_000
 """Messages worked on at a time: so many are still in the processor's caches when needed again."""
+BACKLOG: Final = MAX_POLL // 2
+"""Messages that one poll finds without waiting, where there is a backlog."""
+MAX_GATHERED: Final = 10_000
+"""Messages worked on while a commit is under way; what takes longer is waited for."""
 IDLE_WAIT: Final = 0.1
 """Seconds to wait for a message: how fast a signal or a due summary is noticed."""
 COMMITTING_WAIT: Final = 0.002
@@ -67,10 +74,11 @@ class Processor:
         self._log = log
         self._skipped = SkippedBacklog()
 
-        self._batch: dict[int, Work] = {}
+        self._gathered: dict[int, Work] = {}
         """Worked on, not yet published."""
-        self._work_seconds = 0.0
-        self._committing: dict[int, Work] = {}
+        self._open: Batch | None = None
+        """Published, its commit not begun."""
+        self._committing: Batch | None = None
         """Published, its commit under way."""
         self._new_positions: set[int] = set()
         """Partitions whose position is not what is committed: it is, with the next batch."""
@@ -129,7 +137,7 @@ class Processor:
         """
         deadline = time.monotonic() + timeout
         self._is_stopping = True
-        self._batch.clear()
+        self._gathered.clear()
         if self._failure is None:
             while not self._finish(deadline) and time.monotonic() < deadline:
                 self._turn_once()
@@ -144,6 +152,7 @@ class Processor:
         if self._failure:
             return False
         try:
+            self._commit_open()
             self._finish_commit(max(deadline - time.monotonic(), 0))
             self._publish_summary(self._consumer.owned, max(deadline - time.monotonic(), 0))
             self._raise_failure_in_rebalance()
@@ -161,6 +170,7 @@ class Processor:
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
             if self._failure is None:
+                self._commit_open()
                 self._finish_commit(REBALANCE_WAIT)
                 self._publish_summary(partitions, REBALANCE_WAIT)
         except BatchFailed as failure:
@@ -168,8 +178,8 @@ class Processor:
         self._forget(partitions)
 
     def on_lost(self, partitions: Collection[int]) -> None:
-        if self._committing and self._failure is None:
-            self._failure_in_rebalance = BatchFailed("partitions were lost during a commit")
+        if (self._open or self._committing) and self._failure is None:
+            self._failure_in_rebalance = BatchFailed("partitions were lost before a commit ended")
         self._forget(partitions)
 
     def _turn(self) -> None:
@@ -186,18 +196,27 @@ class Processor:
                 self._new_positions |= self._consumer.owned
             for placement in self._consumer.place_waiting():
                 self._take_up(placement)
-        self._collect()
+        is_backlog = self._collect()
         if self._failure:
+            return
+        if self._open:
+            if not is_backlog or self._open.is_old:
+                self._commit_open()
             return
         if self._producer.is_committing() and (self._room() or not self._producer.wait(IDLE_WAIT)):
             return
         self._finish_commit()
-        summary_is_due = self._summary.is_due(time.monotonic())
-        if self._batch or self._new_positions or summary_is_due:
-            self._publish_batch()
+        if self._gathered or self._new_positions or self._summary.is_due(time.monotonic()):
+            self._open = Batch(self._producer, self._settings.metrics_topic)
+            gathered, self._gathered = self._gathered, {}
+            self._publish(self._open, gathered)
 
     def _room(self) -> int:
-        return max(self._refused.limit - sum(len(work.lines) for work in self._batch.values()), 0)
+        """How many more messages may be read now."""
+        if self._open:
+            return max(self._refused.limit - self._open.messages, 0)
+        gathered = sum(work.messages for work in self._gathered.values())
+        return max(min(self._refused.limit, MAX_GATHERED) - gathered, 0)
 
     def _take_up(self, placement: Placement) -> None:
         partition = placement.partition
@@ -221,56 +240,67 @@ class Processor:
         if why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
 
-    def _collect(self) -> None:
-        """Takes what there is to read, and works on it."""
+    def _collect(self) -> bool:
+        """Takes what there is to read, and works on it. Whether there seems to be a backlog."""
         room = self._room()
         if not room and self._producer.needs_polling:
             room = 1  # too many by a few, so that the end of the commit is heard
         if not room:
-            return
-        wait = COMMITTING_WAIT if self._producer.is_committing() else IDLE_WAIT
-        if self._batch:
-            wait = min(wait, COMMITTING_WAIT)
-        polled = self._consumer.poll_messages(min(room, MAX_POLL), wait)
-        if self._is_stopping:
-            polled = {}
-        for partition, messages in polled.items():
-            began = time.perf_counter()
-            work = self._pipeline.work(
-                partition, messages, time.time_ns() // 1_000_000, self._refused.causes
-            )
-            self._work_seconds += time.perf_counter() - began
-            if partition in self._batch:
-                self._batch[partition].extend(work)
-            else:
-                self._batch[partition] = work
+            return False
+        polled = self._consumer.poll_messages(min(room, MAX_POLL), self._wait())
+        works = {} if self._is_stopping else self._work(polled)
+        if self._open:
+            self._publish(self._open, works)
+        else:
+            self._gather(works)
         self._raise_failure_in_rebalance()
         if lost := self._consumer.out_of_range:
             raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
+        return sum(work.messages for work in works.values()) >= BACKLOG
+
+    def _wait(self) -> float:
+        """Seconds to wait for a message."""
+        if self._open:
+            return 0.0
+        return COMMITTING_WAIT if self._gathered or self._producer.is_committing() else IDLE_WAIT
+
+    def _work(self, polled: Mapping[int, Sequence[Message]]) -> dict[int, Work]:
+        works = {}
+        for partition, messages in polled.items():
+            began = time.perf_counter()
+            now = time.time_ns() // 1_000_000
+            work = self._pipeline.work(partition, messages, now, self._refused.causes)
+            work.seconds = time.perf_counter() - began
+            works[partition] = work
+        return works
+
+    def _gather(self, works: Mapping[int, Work]) -> None:
+        for partition, work in works.items():
+            if partition in self._gathered:
+                self._gathered[partition].extend(work)
+            else:
+                self._gathered[partition] = work
 
     def _raise_failure_in_rebalance(self) -> None:
         if self._failure_in_rebalance:
             failure, self._failure_in_rebalance = self._failure_in_rebalance, None
             raise failure
 
-    def _publish_batch(self) -> None:
-        now = time.time_ns() // 1_000_000
-        batch, self._batch = self._batch, {}
-        lines = [line for work in batch.values() for line in work.lines]
-        self._committing = batch
-        self._producer.begin()
-        for partition, work in batch.items():
+    def _publish(self, batch: Batch, works: Mapping[int, Work]) -> None:
+        for partition, work in works.items():
             self._summary.add(partition, work, time.monotonic())
-            self._producer.produce(work.records)
-            work.records.clear()
-        if lines and self._settings.metrics_topic:
-            share = self._work_seconds / len(lines)
-            topic = self._settings.metrics_topic
-            values = MessageMetrics.records(lines, share, now)
-            self._producer.produce((topic, None, value) for value in values)
-        self._work_seconds = 0.0
-        to_commit = batch.keys() | self._new_positions
+        batch.publish(works)
+
+    def _commit_open(self) -> None:
+        """Begins the commit of the open batch, if there is one."""
+        if self._open is None:
+            return
+        batch, self._open = self._open, None
+        self._committing = batch
+        batch.publish_rest()
+        to_commit = batch.works.keys() | self._new_positions
         if self._summary.is_due(time.monotonic()):
+            now = time.time_ns() // 1_000_000
             to_commit |= self._produce_summary(self._consumer.owned, now)
         self._commit(to_commit)
         self._new_positions.clear()
@@ -300,7 +330,7 @@ class Processor:
         if self._producer.finish(timeout):
             self._failures = 0
         if self._committing:
-            committed, self._committing = self._committing, {}
+            committed, self._committing = self._committing.works, None
             for work in committed.values():
                 self._totals.update(work.outcomes)
                 self._skipped.add(work.skipped_ages, time.monotonic())
@@ -313,14 +343,14 @@ class Processor:
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
         self._log.warning("batch given up, will try again", reason=str(failure))
-        messages = sum(len(work.lines) for work in self._committing.values())
+        messages = sum(batch.messages for batch in (self._open, self._committing) if batch)
         if not self._refused.narrow_down(failure, messages):
             self._pause()
         if failure.error:
             self._heed(failure.error)
         self._failure = failure
-        self._batch.clear()
-        self._committing.clear()
+        self._gathered.clear()
+        self._open = self._committing = None
         self._new_positions.clear()
         # The counts hold what is given up: committed with a later batch, they would lose it.
         self._summary.forget_all()
@@ -355,7 +385,7 @@ class Processor:
 
     def _forget(self, partitions: Collection[int]) -> None:
         for partition in partitions:
-            self._batch.pop(partition, None)
+            self._gathered.pop(partition, None)
             self._new_positions.discard(partition)
         self._refused.forget(partitions)
         self._summary.forget(partitions)

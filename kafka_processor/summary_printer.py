@@ -155,7 +155,7 @@ class SummaryPrinter:
     def add(self, partition: int, work: Work, now: float) -> None:
         """Counts messages; `now` in seconds of a monotonic clock."""
         self._counts[partition].add(work)
-        self._since_publication += len(work.lines)
+        self._since_publication += work.messages
         self._mark_changed(partition, now)
 
     def _mark_changed(self, partition: int, now: float) -> None:

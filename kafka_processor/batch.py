@@ -1,0 +1,62 @@
+"""A batch while it is open: what is published together, and committed with one set of offsets."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from kafka_processor.metrics import MAX_LINES, MessageMetrics
+from kafka_processor.pipeline import Work
+from kafka_processor.producer import OutputProducer
+
+MAX_AGE: Final = 0.2
+"""Seconds after which a batch is committed, however much there is still to read."""
+
+
+class Batch:
+    """Publishes records as they come, and metrics lines a thousand at a time."""
+
+    def __init__(self, producer: OutputProducer, metrics_topic: str | None) -> None:
+        """Opens it. Raises BatchFailed, as all that publishes does."""
+        self.works: dict[int, Work] = {}
+        """By partition: what was published, without its records and lines."""
+        self.messages = 0
+        self._producer = producer
+        self._metrics_topic = metrics_topic
+        self._lines: list[str] = []
+        self._seconds = 0.0
+        self._began = time.monotonic()
+        producer.begin()
+
+    @property
+    def is_old(self) -> bool:
+        return time.monotonic() - self._began >= MAX_AGE
+
+    def publish(self, works: Mapping[int, Work]) -> None:
+        """Publishes what was worked on, by partition, and takes it over."""
+        self.messages += sum(work.messages for work in works.values())
+        for partition, work in works.items():
+            self._producer.produce(work.records)
+            self._lines += work.lines
+            self._seconds += work.seconds
+            # Let go at once, so that the next messages find their memory still in the cache.
+            work.records, work.lines = [], []
+            if partition in self.works:
+                self.works[partition].extend(work)
+            else:
+                self.works[partition] = work
+        self._publish_lines(len(self._lines) // MAX_LINES * MAX_LINES)
+
+    def publish_rest(self) -> None:
+        """Publishes what is left to publish before the commit."""
+        self._publish_lines(len(self._lines))
+
+    def _publish_lines(self, count: int) -> None:
+        if not count:
+            return
+        share = self._seconds / len(self._lines)
+        lines, self._lines = self._lines[:count], self._lines[count:]
+        self._seconds -= share * count
+        topic = self._metrics_topic
+        if topic:
+            values = MessageMetrics.records(lines, share, time.time_ns() // 1_000_000)
+            self._producer.produce((topic, None, value) for value in values)
