@@ -1,12 +1,13 @@
 """Where a partition goes on: the offset and the counts that the group has committed."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from kafka_processor.committed import CommittedOffset, committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import error_of
 
@@ -73,10 +74,9 @@ class OffsetLookup:
             yield [partition]
 
     def _ask(
-        self, client: Consumer, partitions: Iterable[int], out_of_range: Collection[int]
+        self, client: Consumer, partitions: Sequence[int], out_of_range: Collection[int]
     ) -> Iterator[Placement]:
-        wanted = [TopicPartition(self._topic, partition) for partition in partitions]
-        for found in client.committed(wanted, timeout=LOOKUP_TIMEOUT):
+        for found in committed_offsets(client, self._topic, partitions, LOOKUP_TIMEOUT):
             if found.error:
                 self._complain("cannot look up committed offsets yet", found.error)
             elif found.offset >= 0 and found.partition not in out_of_range:
@@ -84,7 +84,7 @@ class OffsetLookup:
             else:
                 yield self._place_by_watermarks(client, found)
 
-    def _place_by_watermarks(self, client: Consumer, found: TopicPartition) -> Placement:
+    def _place_by_watermarks(self, client: Consumer, found: CommittedOffset) -> Placement:
         low, high = client.get_watermark_offsets(
             TopicPartition(self._topic, found.partition), timeout=LOOKUP_TIMEOUT
         )

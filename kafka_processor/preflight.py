@@ -10,11 +10,11 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    TopicPartition,
 )
 from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]
 
 from kafka_processor.client_config import connection_config, reader_config
+from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, error_of, is_refused_login
 from kafka_processor.summary_printer import SummaryPrinter
@@ -108,8 +108,7 @@ def _check_counts(
     consumer = Consumer(config)
     summary = SummaryPrinter(settings, key_id)
     try:
-        wanted = [TopicPartition(settings.input_topic, number) for number in range(partitions)]
-        for found in consumer.committed(wanted, timeout=TIMEOUT):
+        for found in committed_offsets(consumer, settings.input_topic, range(partitions), TIMEOUT):
             if found.error:
                 raise KafkaException(found.error)
             if found.offset >= 0:

@@ -4,6 +4,7 @@ Times are RFC 3339 UTC text, `message_id` is `<input topic>-<partition>-<offset>
 there only in records of a message that was sent again.
 """
 
+from json import JSONDecoder
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -154,4 +155,17 @@ def position_of(value: bytes) -> tuple[int, int]:
 _decode_identified = msgspec.json.Decoder(_Identified).decode
 encode = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder(LoginEvent).decode
-decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+_find_end = JSONDecoder().raw_decode
+
+
+def decode_snapshot(text: str) -> Snapshot:
+    """The snapshot at the beginning of the text; what follows is none of it (`committed.py`).
+
+    Raises msgspec.MsgspecError, RecursionError.
+    """
+    try:
+        _, end = _find_end(text)
+    except ValueError:
+        end = len(text)
+    return _decode_snapshot(text[:end])

@@ -15,6 +15,7 @@ MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
     f"replay.{path.stem}": path for path in (PACKAGE / "replay").glob("*.py")
 }
 KNOW_KAFKA = {
+    "committed",
     "connecting",
     "consumer",
     "fence",

@@ -165,6 +165,18 @@ def test_deeply_nested_metadata_start_the_counts_anew_too() -> None:
     check_that_it_starts_anew('[1,5,"0123abcd",0,1,0,0,0,{},{},{},' + "[" * 4000)
 
 
+@given(behind=st.text())
+@example(behind="]")
+@example(behind="\x11")
+@example(behind="[" * 4096)
+def test_what_the_client_reads_behind_the_metadata_is_not_looked_at(behind: str) -> None:
+    """Its text has no end, and may be followed by anything that is in its memory."""
+    before, offset, metadata = counted(7)
+    after = printer()
+    assert after.restore(0, offset, metadata + behind, offset, 0.0) is None
+    assert after.snapshot(0) == before.snapshot(0)
+
+
 def check_that_it_starts_anew(metadata: str | None) -> None:
     summary = printer()
     reason = summary.restore(0, 5, metadata, 5, 0.0)

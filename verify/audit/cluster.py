@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
+from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, error_of
 from verify.audit.plan import Committed, Span
@@ -50,8 +51,10 @@ class Cluster:
         topic = self._settings.input_topic
 
         def ask() -> dict[int, Committed]:
-            wanted = [TopicPartition(topic, number) for number in partitions]
-            answer = _sound(self._client.committed(wanted, timeout=REQUEST_TIMEOUT))
+            answer = committed_offsets(self._client, topic, [*partitions], REQUEST_TIMEOUT)
+            for each in answer:
+                if each.error:
+                    raise KafkaException(each.error)
             return {
                 each.partition: Committed(each.offset, each.metadata or "")
                 for each in answer
