@@ -78,6 +78,12 @@ class Load:
             self._finish()
             yield
 
+    def pile_up(self, count: int) -> None:
+        """So many more at once; returns when they have arrived."""
+        with self._may_send:
+            self._send_some(count)
+            self._finish()
+
     def take_up_partitions(self, count: int) -> None:
         """The topic has more partitions now: each new one gets all messages until it has as many
         as the others."""

@@ -1,9 +1,6 @@
 """Members that join, leave, are killed and are frozen, while the work goes on."""
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ from confluent_kafka import Consumer
 from tests.faults.arena import SESSION_TIMEOUT, Arena
 from tests.faults.conftest import LONG_AT_LEAST_ONCE, MakeArena
 from tests.faults.threads import stopped_while_busy
-from tests.support.program import Daemon
 from tests.support.waiting import wait_until
 
 CHANGE_TIMEOUT = 45.0
@@ -50,15 +46,6 @@ def test_from_one_to_three_to_two_to_five_to_one(arena_of: MakeArena, delivery: 
         wait_for_members(arena, 1)
 
 
-@contextmanager
-def frozen(daemon: Daemon) -> Iterator[None]:
-    daemon.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        daemon.process.send_signal(signal.SIGCONT)
-
-
 def test_frozen_for_longer_than_its_session(arena_of: MakeArena) -> None:
     """Others have its partitions when it wakes up: it writes nothing, and is a member again."""
     with arena_of("frozen beyond the session timeout, without INSTANCE_ID") as arena:
@@ -66,7 +53,7 @@ def test_frozen_for_longer_than_its_session(arena_of: MakeArena) -> None:
         arena.job.wait_for_shares(2)
         arena.wait_for_output()
         arena.begin_fault()
-        with frozen(first):
+        with first.frozen():
             wait_for_members(arena, 1)
         arena.begin_fault()
         wait_for_members(arena, 2)
@@ -78,7 +65,7 @@ def test_frozen_alone(arena_of: MakeArena) -> None:
     with arena_of("frozen beyond the session timeout, alone, with INSTANCE_ID") as arena:
         daemon = arena.start(INSTANCE_ID="one")
         arena.wait_for_output()
-        with frozen(daemon):
+        with daemon.frozen():
             arena.wait_for_empty_group()
             arena.begin_fault()
         arena.end_fault()
@@ -91,7 +78,7 @@ def test_frozen_and_replaced(arena_of: MakeArena) -> None:
         arena.wait_for_output()
         arena.wait_for_any_moment()
         arena.begin_fault()
-        with frozen(zombie):
+        with zombie.frozen():
             arena.launch(INSTANCE_ID="one")
             arena.end_fault()
         assert zombie.wait() == 1

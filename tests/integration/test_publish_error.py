@@ -49,6 +49,23 @@ def test_record_that_is_too_large(job: Job, delivery: str) -> None:
     assert summary["error_type_counts"] == {"publish_error": len(TOO_LARGE)}
 
 
+def test_one_within_a_backlog(job: Job) -> None:
+    """Batches of tens of thousands are narrowed down to the one message."""
+    count, to_blame = 60_000, 23_456
+    job.create_topic(job.topics["processed"], 2, {"max.message.bytes": LIMIT})
+    for number in range(count):
+        job.send(too_large_event(number) if number == to_blame else event(0, number))
+    job.flush()
+
+    daemon = job.start(MAX_MESSAGE_AGE="0")
+    wait_until(lambda: job.committed_total() == count, lambda: f"all done:\n{daemon.log}", 60)
+    daemon.stop()
+    results = job.results()
+
+    assert_each_once(job, results, {0: count})
+    assert [offset_of(record.value["message_id"]) for record in results.errors] == [to_blame]
+
+
 def too_large_event(number: int) -> bytes:
     """Allowed, but more than 8,000 bytes however well they are compressed."""
     generator = random.Random(number)

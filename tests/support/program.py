@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -136,6 +137,14 @@ class Daemon:
         seconds = time.monotonic() - began
         assert code == 0, f"exit code {code}:\n{self.log}"
         assert seconds < STOP_LIMIT, f"stopped after {seconds:.1f} s:\n{self.log}"
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a crash would, if it still runs."""
