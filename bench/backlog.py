@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.contestant_process import ContestantFailed, ContestantProcess
 from bench.contestants import Contestant
-from bench.topics import Topics
+from bench.topics import Topics, committed_total
 
 WARM_FROM = 0.4
 """Share of what is worked off in a run after which the contestant counts as warm."""
@@ -82,7 +82,7 @@ def work_off(
             time.sleep(LOOK_INTERVAL)
             for process in processes:
                 process.check()
-            done = sum(max(p.offset, 0) for p in watcher.committed(parts, timeout=10))
+            done = committed_total(watcher, parts)
             now = time.monotonic()
             if not marks or done > marks[-1].done:
                 progress = now

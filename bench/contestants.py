@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.peers.environments import python_of
+from bench.peers.streams_install import install_streams
 
 OURS: Final = "kafka_processor"
+TWO_WORKERS: Final = "kafka_processor --workers 2"
 STREAMS: Final = "Kafka Streams"
 COPY: Final = "copy, no work"
 SAME_CLIENTS: Final = "clients as kafka_processor's (client_config.py)"
@@ -50,17 +52,43 @@ class Contestant:
         return "; ".join(part for part in parts if part)
 
 
-def _ours() -> list[str]:
-    return [sys.executable, "-m", "kafka_processor"]
+def _ours(*options: str) -> list[str]:
+    return [sys.executable, "-m", "kafka_processor", *options]
+
+
+def _two_workers() -> list[str]:
+    return _ours("--workers", "2")
 
 
 def _python_peer(name: str) -> Callable[[], list[str]]:
     return lambda: [str(python_of(name)), "-m", f"bench.peers.{name}"]
 
 
+def _streams() -> list[str]:
+    return install_streams().command()
+
+
+_STREAMS_CLIENTS: Final = "its own Java clients: Settings.java, streams_install.py"
+_STREAMS_LATENCY: Final = {"STREAMS_THREADS": "1", "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"}
+
 CONTESTANTS: Final = (
     Contestant(OURS, "exactly-once", _ours, SAME_CLIENTS),
     Contestant(OURS, "at-least-once", _ours, SAME_CLIENTS),
+    Contestant(TWO_WORKERS, "exactly-once", _two_workers, SAME_CLIENTS),
+    Contestant(
+        STREAMS,
+        "exactly-once",
+        _streams,
+        _STREAMS_CLIENTS,
+        latency_tuning=_STREAMS_LATENCY,
+    ),
+    Contestant(
+        STREAMS,
+        "at-least-once",
+        _streams,
+        _STREAMS_CLIENTS,
+        latency_tuning={"STREAMS_THREADS": "1", "LINGER_MS": "0"},
+    ),
     Contestant("Quix Streams", "exactly-once", _python_peer("quix_streams"), SAME_CLIENTS),
     Contestant("Quix Streams", "at-least-once", _python_peer("quix_streams"), SAME_CLIENTS),
     Contestant("Arroyo", "at-least-once", _python_peer("arroyo_loop"), SAME_CLIENTS),

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from bench.contestant_process import PROJECT, ContestantFailed, ContestantProcess
 from bench.contestants import Contestant
-from bench.topics import Topics
+from bench.topics import Topics, committed_total
 
 DEADLINE = 120.0
 RECORD_OUTPUTS = ("PROCESSED_TOPIC", "ERRORS_TOPIC", "CLEANED_TOPIC")
@@ -48,7 +48,7 @@ def outputs_of(
         total = sum(watcher.get_watermark_offsets(part)[1] for part in parts)
         with ContestantProcess(contestant.command(), environment) as process:
             deadline = time.monotonic() + DEADLINE
-            while sum(max(p.offset, 0) for p in watcher.committed(parts, timeout=10)) < total:
+            while committed_total(watcher, parts) < total:
                 process.check()
                 if time.monotonic() > deadline:
                     raise ContestantFailed("it did not work off the input of the check in time")

@@ -21,7 +21,7 @@ from bench.machine import describe_machine
 from bench.plots import draw_soak
 from bench.results import Sample
 from bench.steady import pacer, percentile, produced_at, reader_at_the_end
-from bench.topics import Topics
+from bench.topics import Topics, committed_total
 from dev.local_kafka import LocalKafka
 
 PARTITIONS: Final = 4
@@ -124,7 +124,7 @@ def growth(samples: Sequence[Sample], rate: int) -> list[str]:
 def _lag(watcher: Consumer) -> int:
     parts = [TopicPartition("soak", number) for number in range(PARTITIONS)]
     ends = sum(watcher.get_watermark_offsets(part, timeout=10)[1] for part in parts)
-    return ends - sum(max(part.offset, 0) for part in watcher.committed(parts, timeout=10))
+    return ends - committed_total(watcher, parts)
 
 
 if __name__ == "__main__":

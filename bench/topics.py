@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from dev.logins import LoginEvents, Shares
 
+ANSWER_TRIES = 3
 POOL = 100_000
 """Different events; a longer input repeats them."""
 FILLING_WORDS = "Mozilla 5.0 Linux Android iPhone Version Mobile Safari Chrome KHTML like Gecko "
@@ -36,27 +37,48 @@ class Topics:
         for created in self._admin.create_topics(new).values():
             created.result()
 
+    def _existing(self) -> list[str]:
+        return list(self._admin.list_topics(timeout=10).topics)
+
     def remove(self, names: list[str]) -> None:
         for removed in self._admin.delete_topics(names).values():
             removed.result()
 
     @contextmanager
     def run(self, input_topic: str, partitions: int) -> Iterator[dict[str, str]]:
-        """Outputs and a group of its own for one run; the settings that name them."""
+        """Outputs and a group of its own for one run; the settings that name them.
+
+        What a contestant makes for itself and names after its group goes with them at the end.
+        """
         number = next(_run_numbers)
+        group = f"bench-{number}-{time.time_ns()}"
         settings = output_settings(f"run-{number}")
         self.create([settings[name] for name in OUTPUT_SETTINGS], partitions)
         try:
             yield {
                 "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
                 "INPUT_TOPIC": input_topic,
-                "CONSUMER_GROUP": f"bench-{number}-{time.time_ns()}",
+                "CONSUMER_GROUP": group,
                 "DEVICE_ID_KEY": "0b" * 32,
                 "MAX_MESSAGE_AGE": "0",
                 **settings,
             }
         finally:
-            self.remove([settings[name] for name in OUTPUT_SETTINGS])
+            own = [topic for topic in self._existing() if topic.startswith(f"{group}-")]
+            self.remove([*(settings[name] for name in OUTPUT_SETTINGS), *own])
+
+
+def committed_total(watcher: Consumer, parts: list[TopicPartition]) -> int:
+    """How many messages the watcher's group has committed. Raises KafkaException."""
+    for _ in range(ANSWER_TRIES - 1):
+        # A broker under full load was seen to leave such a question open for ten seconds.
+        with suppress(KafkaException):
+            return _committed_total(watcher, parts)
+    return _committed_total(watcher, parts)
+
+
+def _committed_total(watcher: Consumer, parts: list[TopicPartition]) -> int:
+    return sum(max(part.offset, 0) for part in watcher.committed(parts, timeout=10))
 
 
 def output_settings(prefix: str) -> dict[str, str]:
