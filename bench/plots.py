@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from bench.contestants import OURS
 from bench.results import Growth, Results, Sample, median_latency, median_of
@@ -75,6 +76,7 @@ def _throughput(results: Results) -> Figure:
         shown = [f"{each:,.0f}" if name == "warm" else f"{each:.1f}" for each in figures]
         axes.bar_label(bars, shown, padding=3, fontsize=8)
         axes.set_title(title, fontsize=10, loc="left")
+        axes.xaxis.set_major_formatter(_thousands if name == "warm" else _plain)
         axes.margins(x=0.18)
         _tidy(axes)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
@@ -93,6 +95,7 @@ def _latency(results: Results) -> Figure:
             axes.plot(range(len(rates)), figures, style, marker="o", label=label)
         axes.set_xticks(range(len(rates)), [f"{rate:,}" for rate in rates])
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_plain)
         axes.set_xlabel("messages/s", fontsize=8)
         axes.set_title(f"latency {shown}, ms", fontsize=10, loc="left")
         _tidy(axes)
@@ -127,6 +130,16 @@ def _growth(results: Results) -> Figure:
 
 def _colour(label: str) -> str:
     return OUR_COLOUR if label.startswith(OURS) else OTHER_COLOUR
+
+
+@FuncFormatter
+def _thousands(figure: float, _position: int) -> str:
+    return f"{figure / 1000:,.0f}k"
+
+
+@FuncFormatter
+def _plain(figure: float, _position: int) -> str:
+    return f"{figure:,g}"
 
 
 def _tidy(axes: Axes) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -43,9 +44,9 @@ def sheets(results: Results) -> Iterator[Sheet]:
 
 def print_report(results: Results, console: Console) -> None:
     for sheet in sheets(results):
-        table = Table(title=sheet.title, title_justify="left")
+        table = Table(title=sheet.title, title_justify="left", box=SIMPLE_HEAD)
         for number, column in enumerate(sheet.columns):
-            table.add_column(column, justify="left" if number == 0 else "right")
+            table.add_column(column, justify="right" if number else "left", no_wrap=True)
         for row in sheet.rows:
             table.add_row(*row)
         console.print(table)
@@ -97,15 +98,15 @@ def _throughput(results: Results) -> Sheet:
             ]
         )
     return Sheet(
-        "Backlog, one process",
+        "Backlog: messages/s when warm and from the start, CPU a message, most memory",
         [
             "contestant",
-            "messages/s, warm",
+            "messages/s",
             "/ ours",
-            "from the start",
-            "CPU µs/message",
-            "broker's",
-            "most MB",
+            "cold",
+            "CPU µs",
+            "broker µs",
+            "MB",
             "start s",
         ],
         rows,
@@ -120,7 +121,7 @@ def _latency(results: Results) -> Sheet:
             rows.append([label, f"{rate:,}", *(f"{figure:.0f}" for figure in figures)])
     return Sheet(
         "Latency from produce to a read_committed reader, ms",
-        ["contestant", "messages/s", "p50", "p99", "p99.9", "CPU µs/message"],
+        ["contestant", "messages/s", "p50", "p99", "p99.9", "CPU µs"],
         rows,
     )
 
@@ -169,9 +170,9 @@ def _growth(title: str, growth: Growth) -> Sheet:
     columns = [
         "contestant",
         title.lower(),
-        "messages/s, warm",
-        "CPU µs/message",
+        "messages/s",
+        "CPU µs",
         "seconds",
-        "most MB",
+        "MB",
     ]
     return Sheet(title, columns, rows)

@@ -23,6 +23,8 @@ from bench.results import Results
 from bench.tournament import Tournament
 from dev.local_kafka import LocalKafka
 
+WIDTH: Final = 120
+"""Columns that the tables need."""
 BROKER_PROPERTIES: Final = {
     # Else the files of the topics of each turn would fill the disk for a minute after it.
     "log.segment.delete.delay.ms": "1000",
@@ -35,6 +37,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="contestants whose name contains this")
     options = parser.parse_args()
     console = Console()
+    if console.width < WIDTH:
+        console = Console(width=WIDTH)
     plan = FULL if options.full else QUICK
     contestants = [each for each in CONTESTANTS if options.only.lower() in each.label.lower()]
     if not contestants:

@@ -23,6 +23,7 @@ from dev.local_kafka import LocalKafka
 
 PARTITIONS: Final = 4
 CHECKED_MESSAGES: Final = 30_000
+WARMING_SECONDS: Final = 5.0
 GROWTH_LONGEST: Final = 1200.0
 """Seconds for one turn of a growing backlog: all of it has to be worked off."""
 FAILURES: Final = (ContestantFailed, PeerMissingError, LocalKafkaError, KafkaException)
@@ -66,7 +67,7 @@ class Tournament:
         self._input("check", PARTITIONS, CHECKED_MESSAGES)
         ours = None
         for contestant in self._running():
-            if not contestant.is_whole_job:
+            if not contestant.makes_our_records:
                 continue
             made = self._try(
                 contestant, partial(outputs_of, contestant, self._topics, "check", PARTITIONS)
@@ -93,6 +94,9 @@ class Tournament:
 
     def _measure_latency(self) -> None:
         plan = self._plan
+        # The broker has to get over what came before, and its own first run at such a rate.
+        warming = plan.rates[:1], WARMING_SECONDS, plan.warm_up
+        measure_steady(self._contestants[0], self._topics, PARTITIONS, *warming)
         self._say(f"latency at {', '.join(f'{rate:,}' for rate in plan.rates)} messages/s")
         for turn in range(plan.rounds):
             for contestant in self._running(plan.latency_names):
