@@ -13,6 +13,7 @@ from bench.backlog import Throughput, work_off
 from bench.contestant_process import ContestantFailed
 from bench.contestants import OURS, STREAMS, Contestant
 from bench.peers.environments import PeerMissingError
+from bench.peers.kafka_tools import KafkaTools
 from bench.plan import Plan
 from bench.results import Growth, Results
 from bench.same_job import compare, outputs_of
@@ -58,6 +59,7 @@ class Tournament:
         self._broker = kafka.brokers[0].pid
         self._check_jobs()
         self._measure_throughput()
+        self._measure_limits()
         self._measure_latency()
         if self._plan.growth:
             self._measure_growth()
@@ -91,6 +93,22 @@ class Tournament:
                     self.results.throughput.setdefault(contestant.label, []).append(done)
                     self._keep()
         self._topics.remove(["backlog"])
+
+    def _measure_limits(self) -> None:
+        self._say("what Kafka's own tools produce and consume")
+        topic, messages = "limits", self._plan.backlog
+        self._topics.create([topic], PARTITIONS)
+        servers = self._topics.bootstrap_servers
+        try:
+            tools = KafkaTools()
+            self.results.limits = {
+                "kafka-producer-perf-test": tools.produced_a_second(servers, topic, messages),
+                "kafka-consumer-perf-test": tools.consumed_a_second(servers, topic, messages),
+            }
+        except PeerMissingError as error:
+            self.results.failed["Kafka's own tools"] = str(error)
+        self._topics.remove([topic])
+        self._keep()
 
     def _measure_latency(self) -> None:
         plan = self._plan

@@ -1,7 +1,6 @@
 """Apache Kafka without an installer: its published jars, fetched once, and the Java of a wheel."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -10,6 +9,8 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+from dev.jars import JarsMissingError, fetch_jars, locked
 
 KAFKA_VERSION = "4.1.2"
 MAVEN_COORDINATES = (
@@ -53,7 +54,7 @@ class KafkaInstallation:
         unfinished = self._class_archive.with_suffix(".unfinished")
         dump = ["-Xshare:dump", f"-XX:SharedClassListFile={class_list}"]
         archive = f"-XX:SharedArchiveFile={unfinished}"
-        with _locked(unfinished.with_suffix(".lock")):
+        with locked(unfinished.with_suffix(".lock")):
             if self.has_class_archive:
                 return
             with announced("Preparing for fast starts"):
@@ -83,7 +84,7 @@ def install_kafka() -> KafkaInstallation:
     if not folder.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with _locked(cache / "lock"):
+            with locked(cache / "lock"):
                 if not folder.exists():
                     _download(folder)
         except OSError as error:
@@ -106,32 +107,12 @@ def announced(what: str) -> Iterator[None]:
 
 def _download(folder: Path) -> None:
     """Make `folder` with the folder `jars` in it; complete, or not at all."""
-    try:
-        from jgo.maven import MavenContext  # noqa: PLC0415 (optional, and only needed here)
-    except ImportError:
-        raise LocalKafkaError(MISSING_PACKAGES) from None
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)  # of a download that was interrupted
     (unfinished / "jars").mkdir(parents=True)
     with announced(f"Downloading Apache Kafka {KAFKA_VERSION} (about 45 jars, 45 MB)"):
         try:
-            maven = MavenContext(repo_cache=unfinished / "maven")
-            dependencies = [maven.create_dependency(each) for each in MAVEN_COORDINATES]
-            wanted, needed = maven.resolver.resolve(dependencies)
-            needed = [each for each in needed if each.scope in ("compile", "runtime")]
-            for dependency in (*wanted, *needed):
-                shutil.move(dependency.artifact.resolve(), unfinished / "jars")
-        except Exception as error:  # jgo documents none; the remedy is the same for all
-            raise LocalKafkaError(
-                f"could not fetch Apache Kafka {KAFKA_VERSION} from Maven Central"
-                f" ({type(error).__name__}): the first start needs a network, later ones do not"
-            ) from None
-    shutil.rmtree(unfinished / "maven")
+            fetch_jars(f"Apache Kafka {KAFKA_VERSION}", MAVEN_COORDINATES, unfinished / "jars")
+        except JarsMissingError as error:
+            raise LocalKafkaError(str(error)) from None
     unfinished.replace(folder)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released with the file, also by the end of the process
-        yield

@@ -1,6 +1,5 @@
 """The Python of each peer: a virtual environment of its own for those that bring their client."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -10,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from dev.jars import locked
 from dev.kafka_install import announced
 
 REQUIREMENTS: Final = {
@@ -40,8 +40,7 @@ def python_of(peer: str) -> Path:
     folder = cache / "kafka-processor" / "peers" / name
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file
+        with locked(folder.with_suffix(".lock")):
             if not (folder / "complete").exists():
                 _install(folder, requirements)
     except OSError as error:

@@ -4,7 +4,6 @@ Its published jars are fetched once. That Java has no compiler, so Eclipse's, a 
 classes, and makes them anew when the sources or the versions have changed.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.peers.environments import PeerMissingError
+from dev.jars import JarsMissingError, fetch_jars, locked
 from dev.kafka_install import announced
 
 STREAMS_VERSION: Final = "4.4.0"
@@ -72,8 +72,7 @@ def install_streams() -> StreamsInstallation:
     classes = jars / f"classes-{_hash(JAVA_LANGUAGE, *contents)}"
     try:
         peers.mkdir(parents=True, exist_ok=True)
-        with jars.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file
+        with locked(jars.with_suffix(".lock")):
             if not jars.exists():
                 _download(jars)
             if not classes.exists():
@@ -89,29 +88,17 @@ def _hash(*parts: str) -> str:
 
 def _download(folder: Path) -> None:
     """Make `folder` with all jars and, in a folder of its own, the compiler; or not at all."""
-    try:
-        from jgo.maven import MavenContext  # noqa: PLC0415 (optional, and only needed here)
-    except ImportError:
-        raise StreamsMissingError("Kafka Streams needs more packages: pip install jgo") from None
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)  # of a download that was interrupted
-    (unfinished / "compiler").mkdir(parents=True)
-    with announced(f"Downloading Kafka Streams {STREAMS_VERSION} and a compiler (11 MB)"):
+    compiler = unfinished / "compiler"
+    compiler.mkdir(parents=True)
+    what = f"Kafka Streams {STREAMS_VERSION}"
+    with announced(f"Downloading {what} and a compiler (11 MB)"):
         try:
-            maven = MavenContext(repo_cache=unfinished / "maven")
-            wanted, needed = maven.resolver.resolve([maven.create_dependency(e) for e in JARS])
-            for dependency in (*wanted, *(e for e in needed if e.scope in ("compile", "runtime"))):
-                if dependency.artifact.artifactId not in NOT_NEEDED:
-                    shutil.move(dependency.artifact.resolve(), unfinished)
-            compiler = maven.create_dependency(COMPILER)
-            shutil.move(compiler.artifact.resolve(), unfinished / "compiler")
-        except Exception as error:  # jgo documents none; the remedy is the same for all
-            raise StreamsMissingError(
-                f"could not fetch Kafka Streams {STREAMS_VERSION} from Maven Central"
-                f" ({type(error).__name__}): the first comparison needs a network, later ones do"
-                " not"
-            ) from None
-    shutil.rmtree(unfinished / "maven")
+            fetch_jars(what, JARS, unfinished, NOT_NEEDED)
+            fetch_jars("the compiler", [COMPILER], compiler)
+        except JarsMissingError as error:
+            raise StreamsMissingError(str(error)) from None
     unfinished.replace(folder)
 
 
