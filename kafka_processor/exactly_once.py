@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from kafka_processor.producer import GRACE, OutputProducer, batch_failed
 START_TIMEOUT: Final = 1.0
 """Seconds for one try to take over the transactional id; the next try goes on with it."""
 ABORT_TIMEOUT: Final = 1.0
+LAST_ABORT_TIMEOUT: Final = 0.4
+"""Seconds for it while the process ends."""
 FIRST_PATIENCE: Final = 3.0
 """Seconds until a commit is first given up; many times what one takes. The call that sends the
 offsets is known to hang, in spite of its timeout, when a coordinator dies (librdkafka issues 5456
@@ -42,6 +45,13 @@ class ExactlyOnceProducer(OutputProducer):
         except KafkaException as exception:
             raise batch_failed(error_of(exception)) from None
         super().begin()
+
+    def close(self) -> None:
+        super().close()
+        if self._client and self._is_open:
+            # Else readers would wait for its end until the broker finds it overdue.
+            with suppress(KafkaException):
+                self._client.abort_transaction(LAST_ABORT_TIMEOUT)
 
     def is_fenced(self) -> bool:
         """Asks by ending what is open, which only the owner of the transactional id may."""

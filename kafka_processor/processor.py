@@ -169,7 +169,7 @@ class Processor:
 
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
-            if self._failure is None:
+            if self._failure is None and self._failure_in_rebalance is None:
                 self._commit_open()
                 self._finish_commit(REBALANCE_WAIT)
                 self._publish_summary(partitions, REBALANCE_WAIT)
@@ -329,12 +329,13 @@ class Processor:
     def _finish_commit(self, timeout: float = 0.0) -> None:
         if self._producer.finish(timeout):
             self._failures = 0
-        if self._committing:
-            committed, self._committing = self._committing.works, None
+            committed = self._committing.works if self._committing else {}
+            self._committing = None
             for work in committed.values():
                 self._totals.update(work.outcomes)
                 self._skipped.add(work.skipped_ages, time.monotonic())
-            self._refused.after_success(committed)
+            if committed:
+                self._refused.after_success(committed)
         self._report_skipped()
 
     def _fail(self, failure: BatchFailed) -> None:
@@ -349,6 +350,7 @@ class Processor:
         if failure.error:
             self._heed(failure.error)
         self._failure = failure
+        self._failure_in_rebalance = None
         self._gathered.clear()
         self._open = self._committing = None
         self._new_positions.clear()

@@ -1,8 +1,11 @@
-"""Records that the broker refuses for a cause in the record itself: which messages are to blame?
+"""How large the next batch may be, and which messages the broker refuses for a cause in themselves.
 
 A refusal fails the whole batch. Records that were sent by themselves are known to be to blame; else
 batches are halved until one message is left, and double again with each success. Who is to blame
 gets the outcome `publish_error` in the next try.
+
+A batch that fails for another cause is halved too, but not as far: it may be too large to be
+delivered in time, over a slow network or by a slow disk.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,6 +19,8 @@ from kafka_processor.records import position_of
 
 MAX_BATCH: Final = 40_000
 """Messages; more brings no more throughput, and takes more memory."""
+SMALLEST_LATE: Final = 500
+"""Messages of a batch that are never too many to be delivered in time."""
 
 
 class Refused:
@@ -28,9 +33,10 @@ class Refused:
 
     def narrow_down(self, failure: BatchFailed, messages: int) -> bool:
         """Learns from a failed batch of so many messages; False if it is no matter of records, or
-        nothing new was learned."""
+        nothing new was learned of them."""
         refused = [r for r in failure.records if blames_record(r.error) and r.topic in self._topics]
         if not refused:
+            self.limit = min(self.limit, max(messages // 2, SMALLEST_LATE))
             return False
         to_blame = {
             position_of(record.value): f"{record.topic} refuses the record: {record.error.str()}"

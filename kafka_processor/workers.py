@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -58,8 +59,10 @@ def supervise(
                     exit_code = member.exitcode
                     stopping.set()
                     break
-                killer = signal.Signals(-member.exitcode).name
-                log.error("a worker was killed, will start it again", worker=number, by=killer)
+                signal_name = signal.strsignal(-member.exitcode)
+                log.error(
+                    "a worker was killed, will start it again", worker=number, signal=signal_name
+                )
                 due[number] = time.monotonic() + RESTART_PAUSE
     finally:
         _stop(members.values())
@@ -69,6 +72,7 @@ def supervise(
 def _start(number: int, instance_id: str | None, run_member: Callable[[], int]) -> BaseProcess:
     name = f"{instance_id}-{number}" if instance_id else None
     member = _processes.Process(target=_be_member, args=(name, run_member), daemon=True)
+    resource_tracker.ensure_running()  # which lets signals through, if `start` has to do it
     # A signal that arrives before the member heeds it would end it with a traceback.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:

@@ -52,7 +52,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(job: Job) ->
         job.wait_for_lines(400)
         victim = workers_of(daemon)[0]
         victim.kill()
-        daemon.wait_for_log("a worker was killed.*SIGKILL")
+        daemon.wait_for_log("a worker was killed.*Killed")
         send_load(job, 400, first=400)
         job.wait_for_lines(800)
         wait_until(lambda: len(workers_of(daemon)) == 2, "the worker's successor")

@@ -1,0 +1,35 @@
+"""How large the next batch may be, after failures and successes."""
+
+from confluent_kafka import KafkaError
+
+from kafka_processor.producer import BatchFailed
+from kafka_processor.refused import MAX_BATCH, SMALLEST_LATE, Refused
+from tests.unit.pipeline_runs import settings
+from tests.unit.summary_runs import Counted, work_of
+
+LATE = BatchFailed("not answered in time", KafkaError(KafkaError._MSG_TIMED_OUT))
+
+
+def test_batches_that_are_too_large_to_be_delivered_in_time_become_smaller() -> None:
+    refused = Refused(settings())
+    sizes = []
+    for _ in range(10):
+        sizes.append(refused.limit)
+        assert not refused.narrow_down(LATE, refused.limit)
+    assert sizes[:3] == [MAX_BATCH, MAX_BATCH // 2, MAX_BATCH // 4]
+    assert refused.limit == SMALLEST_LATE
+
+
+def test_they_grow_again_with_each_success() -> None:
+    refused = Refused(settings())
+    refused.narrow_down(LATE, 4_000)
+    assert refused.limit == 2_000
+    refused.after_success({0: work_of([Counted("processed")], 0)})
+    assert refused.limit == 4_000
+
+
+def test_a_late_batch_does_not_widen_what_is_being_narrowed_down() -> None:
+    refused = Refused(settings())
+    refused.limit = 2
+    refused.narrow_down(LATE, 2)
+    assert refused.limit == 2
