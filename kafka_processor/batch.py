@@ -25,6 +25,7 @@ class Batch:
         self._lines: list[str] = []
         self._seconds = 0.0
         self._began = time.monotonic()
+        self._closed = self._began
         producer.begin()
 
     @property
@@ -46,8 +47,13 @@ class Batch:
                 self.works[partition] = work
         self._publish_lines(len(self._lines) // MAX_LINES * MAX_LINES)
 
-    def publish_rest(self) -> None:
+    @property
+    def seconds_since_closed(self) -> float:
+        return time.monotonic() - self._closed
+
+    def close(self) -> None:
         """Publishes what is left to publish before the commit."""
+        self._closed = time.monotonic()
         self._publish_lines(len(self._lines))
 
     def _publish_lines(self, count: int) -> None:

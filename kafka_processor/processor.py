@@ -297,7 +297,7 @@ class Processor:
             return
         batch, self._open = self._open, None
         self._committing = batch
-        batch.publish_rest()
+        batch.close()
         to_commit = batch.works.keys() | self._new_positions
         if self._summary.is_due(time.monotonic()):
             now = time.time_ns() // 1_000_000
@@ -329,13 +329,12 @@ class Processor:
     def _finish_commit(self, timeout: float = 0.0) -> None:
         if self._producer.finish(timeout):
             self._failures = 0
-            committed = self._committing.works if self._committing else {}
-            self._committing = None
-            for work in committed.values():
+            batch, self._committing = self._committing, None
+            for work in batch.works.values() if batch else ():
                 self._totals.update(work.outcomes)
                 self._skipped.add(work.skipped_ages, time.monotonic())
-            if committed:
-                self._refused.after_success(committed)
+            if batch and batch.works:
+                self._refused.after_success(batch.works, batch.seconds_since_closed)
         self._report_skipped()
 
     def _fail(self, failure: BatchFailed) -> None:

@@ -25,6 +25,8 @@ SMALLEST_LATE: Final = 500
 
 class Refused:
     def __init__(self, settings: Settings) -> None:
+        self._quick = settings.transaction_timeout / 4
+        """Seconds that a commit may take, and the next batch be twice as large."""
         self._topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
         self.limit = MAX_BATCH
         """Messages that a batch may have now."""
@@ -50,8 +52,10 @@ class Refused:
         self.causes |= to_blame
         return True
 
-    def after_success(self, committed: Mapping[int, Work]) -> None:
-        self.limit = min(self.limit * 2, MAX_BATCH)
+    def after_success(self, committed: Mapping[int, Work], seconds: float) -> None:
+        """`seconds`: that the commit took."""
+        if seconds < self._quick:
+            self.limit = min(self.limit * 2, MAX_BATCH)
         self.causes = {
             (partition, offset): cause
             for (partition, offset), cause in self.causes.items()

@@ -1,5 +1,6 @@
 """Real brokers, each behind a proxy, and who is who among them."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -102,9 +103,15 @@ class Cluster:
         for proxy in self.proxies:
             proxy.delay = delay
 
+    def narrow(self, bytes_a_second: float) -> None:
+        """No connection of a daemon takes more than that towards its broker."""
+        for proxy in self.proxies:
+            proxy.bytes_a_second = bytes_a_second
+
     def mend(self) -> None:
         """Everything runs and nothing is held back, whatever a test has done."""
         self.slow_down(0.0)
+        self.narrow(math.inf)
         self.restore()
         self.release()
         self.kafka.start()

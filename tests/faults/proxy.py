@@ -6,6 +6,7 @@ id in a response (Kafka's protocol guide, "Request Header").
 """
 
 import contextlib
+import math
 import socket
 import struct
 import threading
@@ -41,6 +42,8 @@ class Proxy:
         """Where the broker listens; to be set before the first connection."""
         self.delay = 0.0
         """Seconds by which each request and response is late."""
+        self.bytes_a_second = math.inf
+        """That a connection takes towards the broker."""
         self._is_cut = False
         self._held_api: Api | None = None
         self._held_side: Side = "request"
@@ -134,7 +137,7 @@ class _Connection:
                 self._api_of_request[correlation_id] = api
                 if self._proxy.must_hold(api, "request"):
                     return self._stand_still()
-                time.sleep(self._proxy.delay)
+                time.sleep(self._proxy.delay + len(frame) / self._proxy.bytes_a_second)
                 self._broker.sendall(frame)
         return None
 

@@ -48,6 +48,17 @@ def test_slow(arena_of: MakeArena) -> None:
         arena.wait_for_output()
 
 
+def test_narrow(arena_of: MakeArena) -> None:
+    """A large batch does not get through in its time: they become smaller until one does."""
+    with arena_of("network narrow, 300 kB a second") as arena:
+        arena.load.pile_up(60_000)
+        arena.cluster.narrow(300_000)
+        arena.begin_fault()
+        daemon = arena.start()
+        arena.end_fault()
+        assert daemon.lines_with("not answered in time|MSG_TIMED_OUT"), daemon.log
+
+
 @pytest.mark.parametrize(
     ("api", "side"),
     [

@@ -20,11 +20,14 @@ def test_batches_that_are_too_large_to_be_delivered_in_time_become_smaller() -> 
     assert refused.limit == SMALLEST_LATE
 
 
-def test_they_grow_again_with_each_success() -> None:
-    refused = Refused(settings())
+def test_they_grow_again_where_commits_are_quick() -> None:
+    refused = Refused(settings(TRANSACTION_TIMEOUT="12"))
+    done = {0: work_of([Counted("processed")], 0)}
     refused.narrow_down(LATE, 4_000)
     assert refused.limit == 2_000
-    refused.after_success({0: work_of([Counted("processed")], 0)})
+    refused.after_success(done, seconds=3.1)
+    assert refused.limit == 2_000
+    refused.after_success(done, seconds=2.9)
     assert refused.limit == 4_000
 
 
