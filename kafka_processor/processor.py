@@ -29,7 +29,7 @@ from kafka_processor.kafka_errors import (
 )
 from kafka_processor.pipeline import Message, Pipeline, Work
 from kafka_processor.placing import Placement
-from kafka_processor.producer import BatchFailed, OutputProducer
+from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.refused import Refused
 from kafka_processor.skipped import SkippedBacklog
 from kafka_processor.summary_printer import SummaryPrinter
@@ -128,6 +128,9 @@ class Processor:
             self._turn()
         except BatchFailed as failure:
             self._fail(failure)
+        except KafkaException as exception:
+            # As a fenced client was seen to raise outside of what is expected to.
+            self._fail(batch_failed(error_of(exception)))
 
     def stop(self, timeout: float) -> None:
         """Finishes the commit under way, publishes the last counts, leaves the group.
