@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from bench.results import Results, median_latency, median_of, median_ratio
+from bench.backlog import Throughput
+from bench.results import Growth, Results, median_latency, median_of, median_ratio
 
 OURS: Final = "kafka_processor, exactly-once"
 OURS_AT_LEAST_ONCE: Final = "kafka_processor, at-least-once"
@@ -29,20 +30,22 @@ def _p99_ratio(results: Results) -> float:
 
 def _backlog_growth(results: Results) -> float:
     """Seconds a message of the largest backlog, as a multiple of the smallest's."""
-    runs = results.backlogs[OURS]
-    small, large = min(runs), max(runs)
-    if small == large:
-        raise KeyError(large)
-    return median_of(runs[small], "overall") / median_of(runs[large], "overall")
+    small, large = _extremes(results.backlogs)
+    return median_of(small, "overall") / median_of(large, "overall")
 
 
 def _partition_growth(results: Results) -> float:
     """Processor time a message with most partitions, as a multiple of that with fewest."""
-    runs = results.partitions[OURS]
-    few, many = min(runs), max(runs)
-    if few == many:
-        raise KeyError(many)
-    return median_of(runs[many], "cpu") / median_of(runs[few], "cpu")
+    few, many = _extremes(results.partitions)
+    return median_of(many, "cpu") / median_of(few, "cpu")
+
+
+def _extremes(growth: Growth) -> tuple[list[Throughput], list[Throughput]]:
+    """Our runs at the smallest size and at the largest. KeyError: there are not two."""
+    runs = growth[OURS]
+    if len(runs) < 2:
+        raise KeyError(OURS)
+    return runs[min(runs)], runs[max(runs)]
 
 
 GOALS: Final[tuple[tuple[str, Figure, float, bool], ...]] = (

@@ -20,7 +20,6 @@ class Plan:
     rate_seconds: float
     warm_up: float
     latency_names: Sequence[str]
-    growth: bool
     backlogs: list[int] = field(default_factory=list)
     members: list[int] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
@@ -28,7 +27,7 @@ class Plan:
     """Bytes of an event."""
 
 
-QUICK: Final = Plan("quick", 1, 1_500_000, 12, [5_000], 10, 10, (OURS, STREAMS), growth=False)
+QUICK: Final = Plan("quick", 1, 1_500_000, 12, [5_000], 10, 10, (OURS, STREAMS))
 FULL: Final = Plan(
     "full",
     5,
@@ -38,7 +37,6 @@ FULL: Final = Plan(
     30,
     20,
     (OURS, STREAMS, "Quix Streams", "Arroyo"),
-    growth=True,
     backlogs=[1_000_000, 10_000_000, 50_000_000],
     members=[1, 2, 4],
     partitions=[4, 32, 128],

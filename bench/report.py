@@ -4,15 +4,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bench.goals import goals
+from bench.goals import OURS, goals
 from bench.results import Growth, Results, median_latency, median_of, median_ratio
-
-OURS = "kafka_processor, exactly-once"
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,8 @@ def _latency(results: Results) -> Sheet:
 def _memory(results: Results) -> Sheet:
     rows = []
     for label, runs in results.steady.items():
-        at_rest = sorted(run.memory_at_rest for run in runs)[len(runs) // 2]
-        steady = sorted(run.memory_most for run in runs)[len(runs) // 2]
+        at_rest = median(run.memory_at_rest for run in runs)
+        steady = median(run.memory_most for run in runs)
         backlog = results.throughput.get(label)
         most = f"{median_of(backlog, 'memory'):.0f}" if backlog else ""
         rows.append([label, f"{at_rest:.0f}", f"{steady:.0f}", most])

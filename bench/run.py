@@ -54,11 +54,9 @@ def main() -> int:
     with LocalKafka(heap="2g", properties=BROKER_PROPERTIES) as kafka:
         tournament.measure(kafka)
     print_report(results, console)
+    draw_plots(results, folder)
     if options.full:
         write_report(results, folder)
-        draw_plots(results, folder)
-    else:
-        draw_plots(results, folder)
     console.print(f"kept in {file}")
     return 0
 

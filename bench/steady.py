@@ -17,8 +17,6 @@ from bench.contestants import Contestant
 from bench.topics import Topics
 
 WARM_UP_RATE = 20_000
-WARM_UP = 15.0
-"""Seconds at that rate before the first measurement: what compiles at run time needs it."""
 SETTLE = 3.0
 """Seconds at the beginning of each rate that are not counted."""
 
@@ -90,9 +88,12 @@ def measure_steady(
     partitions: int,
     rates: list[int],
     seconds: float,
-    warm_up: float = WARM_UP,
+    warm_up: float,
 ) -> Steady:
-    """One process of the contestant under one rate after the other. Raises ContestantFailed."""
+    """One process of the contestant under one rate after the other. Raises ContestantFailed.
+
+    `warm_up`: seconds at WARM_UP_RATE before: what compiles at run time needs them.
+    """
     command = contestant.command()
     topic = f"steady-{time.time_ns()}"
     topics.create([topic], partitions)

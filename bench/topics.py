@@ -1,7 +1,7 @@
 """The topics of a run: inputs that all contestants read, outputs that each has for itself."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 
@@ -32,7 +32,7 @@ class Topics:
         self.bootstrap_servers = bootstrap_servers
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
 
-    def create(self, names: Iterator[str] | list[str], partitions: int) -> None:
+    def create(self, names: Iterable[str], partitions: int) -> None:
         new = [NewTopic(name, num_partitions=partitions) for name in names]
         for created in self._admin.create_topics(new).values():
             created.result()
@@ -125,6 +125,3 @@ def filled(value: bytes | None, size: int | None) -> bytes | None:
     words = FILLING_WORDS * (size // len(FILLING_WORDS) + 1)
     filling = words[: size - len(value) - len(', "agent": ""')]
     return value[:-1] + b', "agent": "' + filling.encode() + b'"}'
-
-
-Settings = Mapping[str, str]

@@ -61,8 +61,7 @@ class Tournament:
         self._measure_throughput()
         self._measure_limits()
         self._measure_latency()
-        if self._plan.growth:
-            self._measure_growth()
+        self._measure_growth()
 
     def _check_jobs(self) -> None:
         self._say(f"the same job: {CHECKED_MESSAGES:,} messages, faulty ones among them, audited")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kafka_processor.metrics import MAX_LINES, MessageMetrics
-from kafka_processor.pipeline import Work
+from kafka_processor.pipeline import Work, merge
 from kafka_processor.producer import OutputProducer
 
 MAX_AGE: Final = 0.2
@@ -35,16 +35,13 @@ class Batch:
     def publish(self, works: Mapping[int, Work]) -> None:
         """Publishes what was worked on, by partition, and takes it over."""
         self.messages += sum(work.messages for work in works.values())
-        for partition, work in works.items():
+        for work in works.values():
             self._producer.produce(work.records)
             self._lines += work.lines
             self._seconds += work.seconds
             # Let go at once, so that the next messages find their memory still in the cache.
             work.records, work.lines = [], []
-            if partition in self.works:
-                self.works[partition].extend(work)
-            else:
-                self.works[partition] = work
+        merge(self.works, works)
         self._publish_lines(len(self._lines) // MAX_LINES * MAX_LINES)
 
     @property

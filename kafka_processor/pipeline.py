@@ -95,6 +95,15 @@ class Work:
         self.seconds += later.seconds
 
 
+def merge(into: dict[int, Work], later: Mapping[int, Work]) -> None:
+    """Takes the works of the messages that follow, by partition, into those before."""
+    for partition, work in later.items():
+        if partition in into:
+            into[partition].extend(work)
+        else:
+            into[partition] = work
+
+
 class _Origin(NamedTuple):
     message_id: str
     partition: int

@@ -27,7 +27,7 @@ from kafka_processor.kafka_errors import (
     is_no_permission,
     is_producer_fenced,
 )
-from kafka_processor.pipeline import Message, Pipeline, Work
+from kafka_processor.pipeline import Message, Pipeline, Work, merge
 from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.refused import Refused
@@ -255,7 +255,7 @@ class Processor:
         if self._open:
             self._publish(self._open, works)
         else:
-            self._gather(works)
+            merge(self._gathered, works)
         self._raise_failure_in_rebalance()
         if lost := self._consumer.out_of_range:
             raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
@@ -276,13 +276,6 @@ class Processor:
             work.seconds = time.perf_counter() - began
             works[partition] = work
         return works
-
-    def _gather(self, works: Mapping[int, Work]) -> None:
-        for partition, work in works.items():
-            if partition in self._gathered:
-                self._gathered[partition].extend(work)
-            else:
-                self._gathered[partition] = work
 
     def _raise_failure_in_rebalance(self) -> None:
         if self._failure_in_rebalance:

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from arroyo import Topic
 from arroyo.backends.kafka import KafkaConsumer, KafkaPayload
@@ -19,9 +18,9 @@ from arroyo.commit import IMMEDIATE
 from arroyo.processing import StreamProcessor
 from arroyo.processing.strategies import ProcessingStrategy, ProcessingStrategyFactory
 from arroyo.types import Commit, Message, Partition
-from confluent_kafka import Producer
 
 from bench.peers.login_job import LoginJob, announce, only_at_least_once, peer_settings
+from bench.peers.patient_producer import PatientProducer
 from kafka_processor.client_config import consumer_config, producer_config
 from kafka_processor.config import Settings
 from kafka_processor.pipeline import OutputRecord
@@ -43,9 +42,7 @@ class LoginStrategy(ProcessingStrategy[KafkaPayload]):  # type: ignore[misc]
         self._job = job
         self._topic = Topic(settings.input_topic)
         self._commit = commit
-        self._failures: list[Any] = []
-        config = producer_config(settings, MAX_RECORD)
-        self._producer = Producer(config | {"on_delivery": self._note})
+        self._producer = PatientProducer(producer_config(settings, MAX_RECORD))
         self._next_commit = time.monotonic() + COMMIT_INTERVAL
 
     def submit(self, message: Message[KafkaPayload]) -> None:
@@ -68,25 +65,13 @@ class LoginStrategy(ProcessingStrategy[KafkaPayload]):  # type: ignore[misc]
 
     def _produce(self, record: OutputRecord) -> None:
         topic, key, value = record
-        while True:
-            try:
-                self._producer.produce(topic, value, key)
-            except BufferError:
-                self._producer.poll(0.01)
-            else:
-                return
-
-    def _note(self, error: Any, _message: object) -> None:
-        if error:
-            self._failures.append(error)
+        self._producer.produce(topic, value, key)
 
     def _commit_all(self, timeout: float) -> None:
         offsets = self._job.next_offsets
         for record in self._job.take_records():
             self._produce(record)
-        left = self._producer.flush(timeout)
-        if left or self._failures:
-            raise RuntimeError(f"{left} records are not acknowledged: {self._failures[:1]}")
+        self._producer.flush(timeout)
         if offsets:
             self._commit(
                 {Partition(self._topic, number): offset for number, offset in offsets.items()}

@@ -16,11 +16,11 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Producer
 from quixstreams import Application
 from quixstreams.sinks import BaseSink
 
 from bench.peers.login_job import LoginJob, announce, peer_settings
+from bench.peers.patient_producer import PatientProducer
 from kafka_processor.client_config import consumer_config, producer_config
 
 COMMIT_INTERVAL = float(os.environ.get("COMMIT_INTERVAL", "0.3"))
@@ -64,28 +64,12 @@ class OwnProducerSink(LoginSink):
     """For at-least-once: nothing is committed before all of it is acknowledged."""
 
     def __init__(self, job: LoginJob, config: dict[str, Any]) -> None:
-        self._failures: list[Any] = []
-        self._producer = Producer(config | {"on_delivery": self._note})
-        super().__init__(job, self._produce_patiently)
-
-    def _note(self, error: Any, _message: object) -> None:
-        if error:
-            self._failures.append(error)
-
-    def _produce_patiently(self, topic: str, value: bytes, key: bytes | None) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, value, key)
-            except BufferError:
-                self._producer.poll(0.01)
-            else:
-                return
+        self._producer = PatientProducer(config)
+        super().__init__(job, self._producer.produce)
 
     def flush(self) -> None:
         super().flush()
-        left = self._producer.flush(FLUSH_TIMEOUT)
-        if left or self._failures:
-            raise RuntimeError(f"{left} records are not acknowledged: {self._failures[:1]}")
+        self._producer.flush(FLUSH_TIMEOUT)
 
 
 def main() -> None:
