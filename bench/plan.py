@@ -30,12 +30,12 @@ class Plan:
 QUICK: Final = Plan("quick", 1, 1_500_000, 12, [5_000], 10, 10, (OURS, STREAMS))
 FULL: Final = Plan(
     "full",
-    5,
+    3,
     3_000_000,
     45,
     [1_000, 5_000, 20_000],
-    30,
-    20,
+    15,
+    15,
     (OURS, STREAMS, "Quix Streams", "Arroyo"),
     backlogs=[1_000_000, 10_000_000, 50_000_000],
     members=[1, 2, 4],

@@ -83,7 +83,9 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
     timeout = _milliseconds(settings.transaction_timeout)
     tuned: ClientConfig = {
         **RECONNECTION,
-        "linger.ms": 1,
+        # Not felt in latency: a commit sends what waits. In a backlog, in which a batch is long
+        # open, larger requests spare the broker a third of its work.
+        "linger.ms": 20,
         "compression.type": "lz4",
         "batch.size": 1_000_000,
         "queue.buffering.max.messages": 500_000,

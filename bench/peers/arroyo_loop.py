@@ -20,14 +20,13 @@ from arroyo.processing.strategies import ProcessingStrategy, ProcessingStrategyF
 from arroyo.types import Commit, Message, Partition
 
 from bench.peers.login_job import LoginJob, announce, only_at_least_once, peer_settings
-from bench.peers.patient_producer import PatientProducer
-from kafka_processor.client_config import consumer_config, producer_config
+from bench.peers.patient_producer import PatientProducer, peer_producer_config
+from kafka_processor.client_config import consumer_config
 from kafka_processor.config import Settings
 from kafka_processor.pipeline import OutputRecord
 
 COMMIT_INTERVAL = float(os.environ.get("COMMIT_INTERVAL", "0.3"))
 """Seconds. Arroyo stands still while it commits; records are sent before that."""
-MAX_RECORD = 1_000_000
 FLUSH_TIMEOUT = 30.0
 JOIN_TIMEOUT = 4.0
 EPOCH = datetime(1970, 1, 1)
@@ -42,7 +41,7 @@ class LoginStrategy(ProcessingStrategy[KafkaPayload]):  # type: ignore[misc]
         self._job = job
         self._topic = Topic(settings.input_topic)
         self._commit = commit
-        self._producer = PatientProducer(producer_config(settings, MAX_RECORD))
+        self._producer = PatientProducer(peer_producer_config(settings))
         self._next_commit = time.monotonic() + COMMIT_INTERVAL
 
     def submit(self, message: Message[KafkaPayload]) -> None:

@@ -12,13 +12,13 @@ from secrets import token_hex
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from bench.peers.login_job import announce, peer_settings
+from bench.peers.patient_producer import peer_producer_config
 from kafka_processor.background_commit import BackgroundCommit
-from kafka_processor.client_config import consumer_config, producer_config
+from kafka_processor.client_config import consumer_config
 
 BATCH = int(os.environ.get("BATCH", "20000"))
 """Most messages of a batch; a commit that takes long makes them fewer and larger, up to this."""
 COMMIT_TIMEOUT = 10.0
-MAX_RECORD = 1_000_000
 IDLE_WAIT = 0.1
 COMMITTING_WAIT = 0.002
 
@@ -30,7 +30,7 @@ class Copier:
         self._is_exactly_once = settings.delivery == "exactly-once"
         start = {"auto.offset.reset": settings.auto_offset_reset}
         self._consumer = Consumer(consumer_config(settings) | start)
-        config = producer_config(settings, MAX_RECORD)
+        config = peer_producer_config(settings)
         if self._is_exactly_once:
             config["transactional.id"] = f"{settings.consumer_group}-{token_hex(8)}"
         self._producer = Producer(config)

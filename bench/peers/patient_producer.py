@@ -1,11 +1,26 @@
-"""A producer that waits where its queue is full, and knows what was not acknowledged."""
+"""The peers' producer: its settings, and one that knows what was not acknowledged."""
 
-from typing import Any
+import os
+from typing import Any, Final
 
 from confluent_kafka import Producer
 
+from kafka_processor.client_config import ClientConfig, producer_config
+from kafka_processor.config import Settings
+
+MAX_RECORD: Final = 1_000_000
+
+
+def peer_producer_config(settings: Settings) -> ClientConfig:
+    """As kafka_processor's, but for the `linger.ms` that suits the peer (LINGER_MS)."""
+    config = producer_config(settings, MAX_RECORD)
+    config["linger.ms"] = os.environ.get("LINGER_MS", config["linger.ms"])
+    return config
+
 
 class PatientProducer:
+    """Waits where its queue is full."""
+
     def __init__(self, config: dict[str, Any]) -> None:
         self._failures: list[Any] = []
         self._producer = Producer(config | {"on_delivery": self._note})

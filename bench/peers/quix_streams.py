@@ -20,12 +20,11 @@ from quixstreams import Application
 from quixstreams.sinks import BaseSink
 
 from bench.peers.login_job import LoginJob, announce, peer_settings
-from bench.peers.patient_producer import PatientProducer
-from kafka_processor.client_config import consumer_config, producer_config
+from bench.peers.patient_producer import PatientProducer, peer_producer_config
+from kafka_processor.client_config import consumer_config
 
 COMMIT_INTERVAL = float(os.environ.get("COMMIT_INTERVAL", "0.3"))
 """Seconds. Quix stands still while it commits; with exactly-once it is also the latency."""
-MAX_RECORD = 1_000_000
 FLUSH_TIMEOUT = 30.0
 
 Produce = Callable[[str, bytes, bytes | None], Any]
@@ -82,7 +81,7 @@ def main() -> None:
         processing_guarantee=settings.delivery,
         commit_interval=COMMIT_INTERVAL,
         consumer_extra_config=consumer_config(settings),
-        producer_extra_config=producer_config(settings, MAX_RECORD),
+        producer_extra_config=peer_producer_config(settings),
         consumer_poll_timeout=min(COMMIT_INTERVAL, 0.1),
         auto_create_topics=False,
         use_changelog_topics=False,
@@ -93,7 +92,7 @@ def main() -> None:
     sink = (
         LoginSink(job, app._producer.produce)
         if settings.delivery == "exactly-once"
-        else OwnProducerSink(job, producer_config(settings, MAX_RECORD))
+        else OwnProducerSink(job, peer_producer_config(settings))
     )
     source = app.topic(settings.input_topic, value_deserializer="bytes")
     app.dataframe(source).sink(sink)
