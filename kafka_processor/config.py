@@ -137,6 +137,11 @@ class Settings:
         "false", types.boolean, "true or false",
         "go on although a partition was counted under another key")
 
+    ops_port: int | None = _setting(
+        "", types.integer(1, 65_535), "a whole number from 1 to 65535",
+        "where /metrics, /healthz and /readyz are served; not set: nowhere")
+    ops_host: str = _setting(
+        "127.0.0.1", types.text, "an address or a name of this machine", "on which address")
     startup_retries: int = _setting(
         "5", types.integer(1, 1000), "1 to 1000", "tries to reach a broker at start")
     log_level: str = _setting(

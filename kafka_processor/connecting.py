@@ -7,6 +7,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from structlog.typing import FilteringBoundLogger
 
+from kafka_processor.client_config import ClientConfig
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import describe, error_of, is_no_permission
@@ -26,6 +27,7 @@ def create_consumer_with_retry(
     log: FilteringBoundLogger,
     client_log: Any,
     wait: Callable[[float], bool],
+    client_options: ClientConfig | None = None,
 ) -> InputConsumer:
     """A consumer that has reached a broker.
 
@@ -33,7 +35,7 @@ def create_consumer_with_retry(
     because the process is to stop. Raises ConnectionFailed, at once where the broker refuses the
     login; KafkaException for a configuration that the client does not take.
     """
-    consumer = InputConsumer(settings, log, client_log)
+    consumer = InputConsumer(settings, log, client_log, client_options)
     for attempt in range(1, settings.startup_retries + 1):
         error = _try_to_connect(consumer, wait)
         if error is None:

@@ -20,7 +20,7 @@ from confluent_kafka import (
 )
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.client_config import consumer_config
+from kafka_processor.client_config import ClientConfig, consumer_config
 from kafka_processor.config import Settings
 from kafka_processor.fence import Fence, Verdict
 from kafka_processor.kafka_errors import (
@@ -51,8 +51,15 @@ class RebalanceListener(Protocol):
 class InputConsumer:
     """The member of the consumer group."""
 
-    def __init__(self, settings: Settings, log: FilteringBoundLogger, client_log: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: FilteringBoundLogger,
+        client_log: Any,
+        client_options: ClientConfig | None = None,
+    ) -> None:
         self._settings = settings
+        self._client_options = client_options or {}
         self._topic = settings.input_topic
         self._log = log
         self._client_log = client_log
@@ -96,8 +103,8 @@ class InputConsumer:
         self._subscribe(self._client, listener)
 
     def _new_client(self) -> Consumer:
-        callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit}
-        return Consumer(consumer_config(self._settings) | callbacks | {"logger": self._client_log})
+        own = {"error_cb": self._on_error, "on_commit": self._on_commit, "logger": self._client_log}
+        return Consumer(consumer_config(self._settings) | own | self._client_options)
 
     def _subscribe(self, client: Consumer, listener: RebalanceListener) -> None:
         def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:

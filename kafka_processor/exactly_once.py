@@ -9,6 +9,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from kafka_processor.background_commit import Patience
+from kafka_processor.client_config import ClientConfig
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import error_of, is_producer_fenced
@@ -29,9 +30,14 @@ class ExactlyOnceProducer(OutputProducer):
     """Nothing of a batch is visible before all of it is."""
 
     def __init__(
-        self, settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
+        self,
+        settings: Settings,
+        consumer: InputConsumer,
+        max_record: int,
+        logger: Any,
+        client_options: ClientConfig | None = None,
     ) -> None:
-        super().__init__(settings, consumer, max_record, logger)
+        super().__init__(settings, consumer, max_record, logger, client_options)
         self._patience = Patience(FIRST_PATIENCE, settings.transaction_timeout + GRACE)
         # One id for the life of the process: a new client under it ends, and shuts out, what the
         # one before has left open.

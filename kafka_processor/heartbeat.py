@@ -27,6 +27,7 @@ class Heartbeat:
         with suppress(FileNotFoundError):
             self._file = Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getpid()}"
         self._next = 0.0
+        self._last = time.monotonic()
 
     def __enter__(self) -> "Heartbeat":
         return self
@@ -37,11 +38,16 @@ class Heartbeat:
                 self._file.unlink()
 
     def beat(self) -> None:
-        now = time.monotonic()
+        now = self._last = time.monotonic()
         if self._file and now >= self._next:
             with suppress(OSError):  # a full disk is no reason to stop working
                 self._file.touch()
             self._next = now + INTERVAL
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last one."""
+        return time.monotonic() - self._last
 
 
 def is_alive() -> bool:

@@ -34,6 +34,7 @@ from kafka_processor.project_key import find_key, find_or_make_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
+from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_on_signals(stopping)
     try:
         settings = load_settings(environment_and_dotenv(os.environ))
+        demand_packages(settings)
         log = create_log(settings)
         if options.check:
             return _check(settings, log)
@@ -63,12 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.workers > 1:
             from kafka_processor.workers import supervise  # noqa: PLC0415  # nor does this
 
-            return supervise(options.workers, settings.instance_id, _run_worker, stopping, log)
+            environments = [_of_worker(settings, number) for number in range(options.workers)]
+            return supervise(environments, _run_worker, stopping, log)
         return _run(settings, key, log, stopping)
     except SettingsError as error:
         for line in error.lines:
             print(line, file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_SETTINGS
+
+
+def _of_worker(settings: Settings, number: int) -> dict[str, str]:
+    """The settings that a worker has for itself; `number` from 0 on."""
+    own = {}
+    if settings.instance_id:
+        own["INSTANCE_ID"] = f"{settings.instance_id}-{number + 1}"
+    if settings.ops_port:
+        own["OPS_PORT"] = str(settings.ops_port + number)
+    return own
 
 
 def _run_worker() -> int:
@@ -102,12 +115,12 @@ def _run(
         log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
     log.info("starting", version=__version__, key_id=key_id(key), **settings.shown())
     try:
-        with Heartbeat() as heartbeat:
-            _work(settings, key, log, stopping, heartbeat)
+        with Heartbeat() as heartbeat, watch(settings, key_id(key), log, heartbeat) as watchers:
+            _work(settings, key, log, stopping, heartbeat, watchers)
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
-    except (ConnectionFailed, ConsumerEnded, TopicsNotReady) as error:
+    except (CannotListen, ConnectionFailed, ConsumerEnded, TopicsNotReady) as error:
         if not stopping.is_set():
             log.error(str(error))
             return EXIT_FAILED
@@ -125,6 +138,7 @@ def _work(
     log: FilteringBoundLogger,
     stopping: threading.Event,
     heartbeat: Heartbeat,
+    watchers: Watch,
 ) -> None:
     """Connects, joins the group and works until the process is to stop."""
 
@@ -134,18 +148,21 @@ def _work(
 
     _collect_garbage_rarely()
     client_log = ClientLog(log)
-    consumer = create_consumer_with_retry(settings, log, client_log, wait)
+    options = watchers.client_options
+    consumer = create_consumer_with_retry(settings, log, client_log, wait, options)
     max_record = prepare_topics(settings, consumer, log, client_log, wait)
     exactly_once = settings.delivery == "exactly-once"
     producer = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
     processor = Processor(
         settings,
         consumer,
-        producer(settings, consumer, max_record, client_log),
+        producer(settings, consumer, max_record, client_log, options),
         Pipeline(settings, key),
         SummaryPrinter(settings, key_id(key)),
         log,
+        watchers.observers,
     )
+    watchers.set_readiness(processor.why_not_working)
     try:
         processor.start(stopping.is_set, heartbeat.beat)
         if not stopping.is_set():

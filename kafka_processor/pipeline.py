@@ -75,6 +75,8 @@ class Work:
     replayed: int = 0
     skipped_ages: list[int] = field(default_factory=list)
     """Milliseconds."""
+    last_failed: str | None = None
+    """The message_id of the last one that failed."""
     seconds: float = 0.0
     """That the work took; whoever asks for it measures that."""
 
@@ -92,6 +94,7 @@ class Work:
         self.locales.update(later.locales)
         self.replayed += later.replayed
         self.skipped_ages += later.skipped_ages
+        self.last_failed = later.last_failed or self.last_failed
         self.seconds += later.seconds
 
 
@@ -175,6 +178,7 @@ class Pipeline:
                     outcome, record = self._set_aside(result, origin, now)
                     outcomes.append(outcome)
                     add_record(record)
+                    work.last_failed = work.last_failed if outcome == "filtered" else message_id
             add_line(line(message_id, outcome, age, replay_of))
             if replay_of:
                 work.replayed += 1

@@ -9,7 +9,6 @@ loop goes on. `docs/delivery.md` tells why nothing is lost or doubled in it.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import Final
 
@@ -27,11 +26,11 @@ from kafka_processor.kafka_errors import (
     is_no_permission,
     is_producer_fenced,
 )
+from kafka_processor.observer import Observer
 from kafka_processor.pipeline import Message, Pipeline, Work, merge
 from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.refused import Refused
-from kafka_processor.skipped import SkippedBacklog
 from kafka_processor.summary_printer import SummaryPrinter
 
 MAX_POLL: Final = 1_000
@@ -65,6 +64,7 @@ class Processor:
         pipeline: Pipeline,
         summary: SummaryPrinter,
         log: FilteringBoundLogger,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._settings = settings
         self._consumer = consumer
@@ -72,7 +72,7 @@ class Processor:
         self._pipeline = pipeline
         self._summary = summary
         self._log = log
-        self._skipped = SkippedBacklog()
+        self._observers = observers
 
         self._gathered: dict[int, Work] = {}
         """Worked on, not yet published."""
@@ -83,16 +83,22 @@ class Processor:
         self._new_positions: set[int] = set()
         """Partitions whose position is not what is committed: it is, with the next batch."""
 
-        self._totals: Counter[str] = Counter()
-        """What this process has committed, by outcome, and what was gone before it was read."""
-
         self._refused = Refused(settings)
         self._failure: BatchFailed | None = None
         """What is to be recovered from; None while all is well."""
         self._failure_in_rebalance: BatchFailed | None = None
         self._failures = 0
         self._retry_at = 0.0
+        self._has_started = False
         self._is_stopping = False
+
+    def why_not_working(self) -> str | None:
+        """Why no message can be processed now; None: they can. For any thread."""
+        if self._is_stopping:
+            return "stopping"
+        if failure := self._failure:
+            return f"getting over: {failure}"
+        return None if self._has_started and self._consumer.has_joined else "joining the group"
 
     def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
@@ -116,12 +122,15 @@ class Processor:
                     self._pause()
                     self._log.warning("the producer cannot start yet", error=describe(error))
         self._failures = 0
+        self._has_started = not should_stop()
 
     def run(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
         while not should_stop():
             on_turn()
             self._turn_once()
+            for observer in self._observers:
+                observer.turned()
 
     def _turn_once(self) -> None:
         try:
@@ -146,9 +155,9 @@ class Processor:
                 self._turn_once()
         if self._failure:
             self._log.warning("gave up the batch in hand", reason=str(self._failure))
-        self._report_skipped(at_once=True)
         self.leave()
-        self._log.info("worked off by this process", **self._totals)
+        for observer in self._observers:
+            observer.stopped()
 
     def _finish(self, deadline: float) -> bool:
         """Whether everything published is committed, the last counts too."""
@@ -179,11 +188,15 @@ class Processor:
         except BatchFailed as failure:
             self._failure_in_rebalance = failure
         self._forget(partitions)
+        for observer in self._observers:
+            observer.revoked(partitions)
 
     def on_lost(self, partitions: Collection[int]) -> None:
         if (self._open or self._committing) and self._failure is None:
             self._failure_in_rebalance = BatchFailed("partitions were lost before a commit ended")
         self._forget(partitions)
+        for observer in self._observers:
+            observer.lost(partitions)
 
     def _turn(self) -> None:
         if self._failure:
@@ -231,15 +244,8 @@ class Processor:
             self._log.warning(
                 "counting starts anew", partition=partition, offset=placement.offset, why=why_anew
             )
-        if placement.committed is not None and placement.committed != placement.offset:
-            self._log.error(
-                "messages are gone that were not read",
-                partition=partition,
-                committed=placement.committed,
-                goes_on_at=placement.offset,
-                messages=placement.gap,
-            )
-            self._totals["gone_unread"] += placement.gap
+        for observer in self._observers:
+            observer.placed(placement)
         if why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
 
@@ -275,6 +281,8 @@ class Processor:
             work = self._pipeline.work(partition, messages, now, self._refused.causes)
             work.seconds = time.perf_counter() - began
             works[partition] = work
+        for observer in self._observers:
+            observer.worked(polled, works)
         return works
 
     def _raise_failure_in_rebalance(self) -> None:
@@ -326,20 +334,20 @@ class Processor:
         if self._producer.finish(timeout):
             self._failures = 0
             batch, self._committing = self._committing, None
-            for work in batch.works.values() if batch else ():
-                self._totals.update(work.outcomes)
-                self._skipped.add(work.skipped_ages, time.monotonic())
             if batch and batch.works:
-                self._refused.after_success(batch.works, batch.seconds_since_closed)
-        self._report_skipped()
+                seconds = batch.seconds_since_closed
+                self._refused.after_success(batch.works, seconds)
+                for observer in self._observers:
+                    observer.committed(batch, seconds)
 
     def _fail(self, failure: BatchFailed) -> None:
         """Drops the batch and goes back to what is committed; the producer follows in `_recover`.
 
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
-        self._log.warning("batch given up, will try again", reason=str(failure))
         messages = sum(batch.messages for batch in (self._open, self._committing) if batch)
+        for observer in self._observers:
+            observer.gave_up(failure, messages)
         if not self._refused.narrow_down(failure, messages):
             self._pause()
         if failure.error:
@@ -386,13 +394,3 @@ class Processor:
             self._new_positions.discard(partition)
         self._refused.forget(partitions)
         self._summary.forget(partitions)
-
-    def _report_skipped(self, at_once: bool = False) -> None:
-        if report := self._skipped.report(time.monotonic(), at_once):
-            self._log.warning(
-                "messages were too old and skipped",
-                messages=report.messages,
-                age_from=f"{report.youngest:.0f} s",
-                age_to=f"{report.oldest:.0f} s",
-                max_message_age=f"{self._settings.max_message_age:g} s",
-            )

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from kafka_processor.background_commit import BackgroundCommit, Patience
-from kafka_processor.client_config import producer_config
+from kafka_processor.client_config import ClientConfig, producer_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import describe, error_of, is_purged
@@ -54,9 +54,14 @@ class OutputProducer(ABC):
     """One producer for all outputs. Not thread-safe, but for the commit it runs itself."""
 
     def __init__(
-        self, settings: Settings, consumer: InputConsumer, max_record: int, logger: Any
+        self,
+        settings: Settings,
+        consumer: InputConsumer,
+        max_record: int,
+        logger: Any,
+        client_options: ClientConfig | None = None,
     ) -> None:
-        self._config = producer_config(settings, max_record)
+        self._config = producer_config(settings, max_record) | (client_options or {})
         self._config["logger"] = logger
         self._commit_timeout = settings.transaction_timeout
         longest = settings.transaction_timeout + GRACE

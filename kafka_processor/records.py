@@ -5,7 +5,7 @@ there only in records of a message that was sent again.
 """
 
 from json import JSONDecoder
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,6 +14,7 @@ ErrorType = Literal[
     "parse_error", "missing_field", "invalid_field", "transform_error", "publish_error"
 ]
 Outcome = Literal["processed", "filtered", "skipped"] | ErrorType
+ERROR_TYPES: Final[frozenset[str]] = frozenset(get_args(ErrorType))
 
 MAX_TEXT: Final = 1024
 """Longest text of a field, in code points."""

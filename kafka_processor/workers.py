@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -30,25 +30,24 @@ _processes = multiprocessing.get_context("spawn")  # a fork would share the clie
 
 
 def supervise(
-    count: int,
-    instance_id: str | None,
+    environments: Sequence[Mapping[str, str]],
     run_member: Callable[[], int],
     stopping: threading.Event,
     log: FilteringBoundLogger,
 ) -> int:
-    """Runs `count` members until `stopping`; returns the exit code of the whole.
+    """Runs a member for each of the environments, until `stopping`.
 
-    `run_member`, a function of a module, runs one and returns its exit code. With an `instance_id`
-    the first member has `<instance_id>-1`, and so on.
+    Returns the exit code of the whole. `run_member`, a function of a module, runs one and returns
+    its exit code; an environment is what the member has beyond ours.
     """
     members: dict[int, BaseProcess] = {}
-    due = dict.fromkeys(range(1, count + 1), 0.0)
+    due = dict.fromkeys(range(len(environments)), 0.0)
     """When to start those that do not run."""
     exit_code = 0
     try:
         while not stopping.is_set():
             for number in [each for each, at in due.items() if time.monotonic() >= at]:
-                members[number] = _start(number, instance_id, run_member)
+                members[number] = _start(environments[number], run_member)
                 del due[number]
             wait([member.sentinel for member in members.values()], CHECK_INTERVAL)
             for number, member in list(members.items()):
@@ -61,7 +60,9 @@ def supervise(
                     break
                 signal_name = signal.strsignal(-member.exitcode)
                 log.error(
-                    "a worker was killed, will start it again", worker=number, signal=signal_name
+                    "a worker was killed, will start it again",
+                    worker=number + 1,
+                    signal=signal_name,
                 )
                 due[number] = time.monotonic() + RESTART_PAUSE
     finally:
@@ -69,9 +70,8 @@ def supervise(
     return exit_code
 
 
-def _start(number: int, instance_id: str | None, run_member: Callable[[], int]) -> BaseProcess:
-    name = f"{instance_id}-{number}" if instance_id else None
-    member = _processes.Process(target=_be_member, args=(name, run_member), daemon=True)
+def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> BaseProcess:
+    member = _processes.Process(target=_be_member, args=(environment, run_member), daemon=True)
     resource_tracker.ensure_running()  # which lets signals through, if `start` has to do it
     # A signal that arrives before the member heeds it would end it with a traceback.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
@@ -82,9 +82,8 @@ def _start(number: int, instance_id: str | None, run_member: Callable[[], int]) 
     return member
 
 
-def _be_member(instance_id: str | None, run_member: Callable[[], int]) -> None:
-    if instance_id:
-        os.environ["INSTANCE_ID"] = instance_id
+def _be_member(environment: Mapping[str, str], run_member: Callable[[], int]) -> None:
+    os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.exit(run_member())
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from kafka_processor.config import SettingsError
-from kafka_processor.records import FIELDS, MAX_TEXT
+from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
 from kafka_processor.replay.outcomes import position_in
-from kafka_processor.replay.selection import ANY_ERROR, ERROR_TYPES, OUTCOMES, Position, Selection
+from kafka_processor.replay.selection import ANY_ERROR, OUTCOMES, Position, Selection
 from kafka_processor.replay.times import milliseconds_of
 
 DEFAULT_RATE: Final = 1000

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from kafka_processor.config import Settings
+from kafka_processor.records import ERROR_TYPES
 from kafka_processor.replay.candidates import Candidates
 from kafka_processor.replay.outcomes import (
     Outcome,
@@ -14,7 +15,7 @@ from kafka_processor.replay.outcomes import (
     measured,
     skipped,
 )
-from kafka_processor.replay.selection import ERROR_TYPES, Position, Selection
+from kafka_processor.replay.selection import Position, Selection
 
 PROCESSED: Final = "it was processed, and only failed, filtered and skipped ones are replayed"
 RULED_OUT: Final = "the other options rule it out"

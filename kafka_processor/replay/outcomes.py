@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from kafka_processor.checks import read_event
-from kafka_processor.records import FIELDS, LoginEvent
-from kafka_processor.replay.selection import ERROR_TYPES, Position, Told
+from kafka_processor.records import ERROR_TYPES, FIELDS, LoginEvent
+from kafka_processor.replay.selection import Position, Told
 from kafka_processor.replay.times import milliseconds_of
 from kafka_processor.timestamps import rfc3339
 

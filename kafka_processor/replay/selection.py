@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple, get_args
 
 from kafka_processor.records import ErrorType
 
-ERROR_TYPES: Final = frozenset(get_args(ErrorType))
 ANY_ERROR: Final = "error"
 OUTCOMES: Final = ("filtered", "skipped", *get_args(ErrorType))
 """The outcomes that can be replayed."""

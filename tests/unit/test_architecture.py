@@ -11,8 +11,10 @@ import pytest
 import kafka_processor
 
 PACKAGE = Path(kafka_processor.__file__).parent
+ROOMS = ("ops", "replay")
+"""Optional features: each a package of its own that is loaded only where it is asked for."""
 MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
-    f"replay.{path.stem}": path for path in (PACKAGE / "replay").glob("*.py")
+    f"{room}.{path.stem}": path for room in ROOMS for path in (PACKAGE / room).glob("*.py")
 }
 KNOW_KAFKA = {
     "committed",
@@ -28,6 +30,7 @@ KNOW_KAFKA = {
     "preflight",
     "processor",
     "main",
+    "ops.collector",
     "replay.scanning",
     "replay.sending",
     "replay.run",
@@ -44,6 +47,9 @@ PURE = {
     "transformer",
     "setting_types",
     "client_config",
+    "failed_messages",
+    "ops.client_statistics",
+    "ops.histogram",
     "replay.selection",
     "replay.outcomes",
     "replay.candidates",
@@ -112,21 +118,25 @@ def test_the_settings_know_no_clock_and_no_client() -> None:
         assert not tops & {"confluent_kafka", "time", "socket", "threading", "structlog"}
 
 
-def test_the_daemon_does_not_load_the_replay() -> None:
+def test_the_daemon_loads_no_room_that_is_not_asked_for() -> None:
     code = "import kafka_processor.main, sys; print(*sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     loaded = answer.stdout.split()
     assert "kafka_processor.processor" in loaded
-    assert not [name for name in loaded if name.startswith("kafka_processor.replay")]
+    rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
+    assert not [name for name in loaded if name.startswith((*rooms, "prometheus_client"))]
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if "." not in name))
-def test_the_replay_is_a_room_of_its_own(name: str) -> None:
-    found = {(module, taken) for module, taken in imports(name) if "replay" in module}
-    assert found <= {("kafka_processor.replay", "command")}
-    assert not found or name == "main"
+def test_rooms_have_one_door(name: str) -> None:
+    rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
+    found = {(name, module, taken) for module, taken in imports(name) if module.startswith(rooms)}
+    assert found <= {
+        ("main", "kafka_processor.replay", "command"),
+        ("watching", "kafka_processor.ops.room", "open_room"),
+    }
 
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:

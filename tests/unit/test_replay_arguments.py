@@ -3,8 +3,9 @@
 import pytest
 
 from kafka_processor.config import SettingsError
+from kafka_processor.records import ERROR_TYPES
 from kafka_processor.replay.arguments import Options, options_of, parse
-from kafka_processor.replay.selection import ERROR_TYPES, Selection
+from kafka_processor.replay.selection import Selection
 
 
 def options(*arguments: str) -> Options:

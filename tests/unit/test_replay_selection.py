@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.records import FIELDS, MAX_TEXT
+from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
 from kafka_processor.replay.candidates import State
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import fields_of
-from kafka_processor.replay.selection import ERROR_TYPES, Selection, Told, field_matches
+from kafka_processor.replay.selection import Selection, Told, field_matches
 from kafka_processor.replay.times import milliseconds_of
 from tests.unit.hostile_events import events
 from tests.unit.pipeline_runs import (

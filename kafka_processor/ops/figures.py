@@ -1,0 +1,171 @@
+"""What there is to know of the loop, in numbers: kept by batches and read at a scrape.
+
+Times are wall-clock milliseconds where they are compared with those of records.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from kafka_processor.batch import Batch
+from kafka_processor.observer import Observer
+from kafka_processor.ops.client_statistics import ClientStatistics, read_statistics
+from kafka_processor.ops.histogram import Histogram
+from kafka_processor.pipeline import Message, Work
+from kafka_processor.placing import Placement
+from kafka_processor.producer import BatchFailed
+
+SAMPLE: Final = 10
+"""Of so many messages in a row the time of the first is looked up, and stands for all of them."""
+_NO_TIMESTAMP: Final = 0
+
+BATCH_SIZES: Final = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 40_000)
+PROCESSING_TIMES: Final = (2e-6, 3e-6, 4e-6, 5e-6, 7.5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3)
+"""Seconds for one message."""
+LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+COMMIT_TIMES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class _Sample(NamedTuple):
+    """When some consecutive messages of a partition were created."""
+
+    next_offset: int
+    stands_for: float
+    """Messages for each of the times."""
+    created: list[int]
+
+
+@dataclass
+class _Partition:
+    """One that is ours."""
+
+    position: int
+    """The offset that is committed, or goes to be."""
+    newest: int | None = None
+    """When the last message that is committed was created."""
+    caught_up: int | None = None
+    """When there was last nothing to read."""
+    samples: deque[_Sample] = field(default_factory=deque)
+    """Of messages that are not committed yet."""
+
+
+class Figures(Observer):
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.by_partition: Counter[int] = Counter()
+        """Messages committed."""
+        self.replayed = 0
+        self.gone_unread = 0
+        self.batch_sizes = Histogram(BATCH_SIZES)
+        self.processing_times = Histogram(PROCESSING_TIMES)
+        self.latencies = Histogram(LATENCIES)
+        self.commit_times = Histogram(COMMIT_TIMES)
+        self.aborts: Counter[str] = Counter()
+        """By the name of the error that was the cause."""
+        self.moves: Counter[str] = Counter()
+        """Partitions that were assigned, revoked or lost."""
+        self.last_commit: float | None = None
+        """Seconds since 1970."""
+        self.clients: dict[str, ClientStatistics] = {}
+        """What the consumer and the producer last told of themselves."""
+        self._partitions: dict[int, _Partition] = {}
+
+    def placed(self, placement: Placement) -> None:
+        self.gone_unread += placement.gap
+        if known := self._partitions.get(placement.partition):
+            known.position = placement.offset
+        else:
+            self.moves["assigned"] += 1
+            self._partitions[placement.partition] = _Partition(placement.offset)
+
+    def revoked(self, partitions: Collection[int]) -> None:
+        self._forget("revoked", partitions)
+
+    def lost(self, partitions: Collection[int]) -> None:
+        self._forget("lost", partitions)
+
+    def _forget(self, how: str, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            if self._partitions.pop(partition, None):
+                self.moves[how] += 1
+
+    def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
+        for number, messages in polled.items():
+            work = works[number]
+            self.processing_times.add(work.seconds / len(messages), len(messages))
+            times = [message.timestamp() for message in messages[::SAMPLE]]
+            created = [milliseconds for kind, milliseconds in times if kind != _NO_TIMESTAMP]
+            partition = self._partitions.get(number)
+            if created and partition:
+                stands_for = len(messages) / len(times)
+                partition.samples.append(_Sample(work.next_offset, stands_for, created))
+
+    def committed(self, batch: Batch, seconds: float) -> None:
+        now = time.time_ns() // 1_000_000
+        self.last_commit = now / 1000
+        self.batch_sizes.add(batch.messages)
+        self.commit_times.add(seconds)
+        for number, work in batch.works.items():
+            self.outcomes.update(work.outcomes)
+            self.by_partition[number] += work.messages
+            self.replayed += work.replayed
+            if partition := self._partitions.get(number):
+                self._move_on(partition, work.next_offset, now)
+
+    def _move_on(self, partition: _Partition, position: int, now: int) -> None:
+        partition.position = position
+        while partition.samples and partition.samples[0].next_offset <= position:
+            sample = partition.samples.popleft()
+            for created in sample.created:
+                self.latencies.add(max(now - created, 0) / 1000, sample.stands_for)
+            partition.newest = sample.created[-1]
+
+    def gave_up(self, failure: BatchFailed, messages: int) -> None:  # noqa: ARG002
+        self.aborts[failure.error.name() if failure.error else "other"] += 1
+        for partition in self._partitions.values():
+            partition.samples.clear()
+
+    def take_statistics(self, text: str) -> None:
+        """Takes what a client tells of itself once a second (librdkafka's STATISTICS.md)."""
+        statistics = read_statistics(text)
+        self.clients[statistics.type] = statistics
+        now = time.time_ns() // 1_000_000
+        for number, lag in self.lags().items():
+            partition = self._partitions.get(number)
+            if partition and not lag:
+                partition.caught_up = now
+
+    @property
+    def assigned(self) -> int:
+        return len(self._partitions)
+
+    def positions(self) -> dict[int, int]:
+        return {number: each.position for number, each in list(self._partitions.items())}
+
+    def lags(self) -> dict[int, int]:
+        """Messages that may be read and are not committed, by partition, where that is known."""
+        consumer = self.clients.get("consumer")
+        ends = consumer.readable_ends() if consumer else {}
+        return {
+            number: max(ends[number] - position, 0)
+            for number, position in self.positions().items()
+            if number in ends
+        }
+
+    def ages(self, now: int) -> dict[int, float]:
+        """Seconds since the oldest message was created that is not committed, at most.
+
+        0 where there is none. Known of it is only that it came after the last one that is
+        committed, and after there was last nothing to read.
+        """
+        ages = {}
+        for number, lag in self.lags().items():
+            partition = self._partitions.get(number)
+            known = [t for t in (partition.newest, partition.caught_up) if t] if partition else []
+            if not lag:
+                ages[number] = 0.0
+            elif known:
+                ages[number] = max(now - max(known), 0) / 1000
+        return ages

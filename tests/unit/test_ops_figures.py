@@ -1,0 +1,164 @@
+"""What the figures of a loop say, from what the loop has told."""
+
+from collections import Counter
+from typing import Any, cast
+
+import pytest
+from msgspec.json import encode
+
+from kafka_processor.batch import Batch
+from kafka_processor.ops import figures as module
+from kafka_processor.ops.figures import SAMPLE, Figures
+from kafka_processor.pipeline import Work
+from kafka_processor.placing import Placement
+from kafka_processor.producer import BatchFailed
+
+NOW = 1_800_000_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def time_ns(self) -> int:
+        return self.now * 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+class Message:
+    def __init__(self, created: int | None) -> None:
+        self._created = created
+
+    def timestamp(self) -> tuple[int, int]:
+        return (0, 0) if self._created is None else (1, self._created)
+
+    def offset(self) -> int | None: ...
+    def value(self) -> Any: ...
+    def headers(self) -> Any: ...
+
+
+class Committed:
+    """As much of a batch as figures look at."""
+
+    def __init__(self, works: dict[int, Work]) -> None:
+        self.works = works
+        self.messages = sum(work.messages for work in works.values())
+
+
+def place(figures: Figures, partition: int, offset: int, gap: int = 0) -> None:
+    figures.placed(Placement(partition, offset, offset, None, gap))
+
+
+def work_on(figures: Figures, partition: int, first: int, created: list[int | None]) -> Work:
+    outcomes: Counter[Any] = Counter(processed=len(created))
+    work = Work(next_offset=first + len(created), outcomes=outcomes, seconds=0.001)
+    figures.worked({partition: [Message(each) for each in created]}, {partition: work})
+    return work
+
+
+def commit(figures: Figures, works: dict[int, Work], seconds: float = 0.01) -> None:
+    figures.committed(cast(Batch, Committed(works)), seconds)
+
+
+def tell_ends(figures: Figures, ends: dict[int, int]) -> None:
+    partitions = {str(number): {"ls_offset": end} for number, end in ends.items()}
+    topics = {"user-login": {"partitions": {**partitions, "-1": {"ls_offset": -1001}}}}
+    figures.take_statistics(encode({"type": "consumer", "topics": topics}).decode())
+
+
+def count(buckets: list[tuple[str, float]]) -> float:
+    return buckets[-1][1]
+
+
+def test_each_message_counts_once_in_the_latency_however_few_are_looked_at() -> None:
+    figures = Figures()
+    place(figures, 0, 0)
+    created: list[int | None] = [NOW - 1000 + n for n in range(SAMPLE * 7 + 3)]
+    work = work_on(figures, 0, 0, created)
+    commit(figures, {0: work})
+    assert count(figures.latencies.buckets()) == pytest.approx(len(created))
+    assert figures.latencies.sum / len(created) == pytest.approx(0.965, abs=0.01)
+    assert figures.outcomes == {"processed": len(created)}
+
+
+def test_messages_without_a_time_have_no_latency() -> None:
+    figures = Figures()
+    place(figures, 0, 0)
+    commit(figures, {0: work_on(figures, 0, 0, [None, None])})
+    assert count(figures.latencies.buckets()) == 0
+    assert figures.by_partition == {0: 2}
+
+
+def test_a_message_that_is_worked_on_again_counts_when_it_is_committed() -> None:
+    figures = Figures()
+    place(figures, 0, 0)
+    work_on(figures, 0, 0, [NOW, NOW])
+    figures.gave_up(BatchFailed("a reason"), 2)
+    place(figures, 0, 0)
+    commit(figures, {0: work_on(figures, 0, 0, [NOW, NOW])})
+    assert count(figures.latencies.buckets()) == 2
+    assert figures.aborts == {"other": 1}
+    assert figures.moves == {"assigned": 1}
+
+
+def test_what_is_worked_on_during_a_commit_waits_for_its_own(clock: Clock) -> None:
+    figures = Figures()
+    place(figures, 0, 0)
+    first = work_on(figures, 0, 0, [NOW])
+    second = work_on(figures, 0, 1, [NOW])
+    commit(figures, {0: first})
+    assert count(figures.latencies.buckets()) == 1
+    clock.now += 2000
+    commit(figures, {0: second})
+    assert figures.latencies.sum == pytest.approx(2)
+
+
+def test_lag_is_what_can_be_read_and_is_not_committed() -> None:
+    figures = Figures()
+    place(figures, 0, 5)
+    place(figures, 1, 7)
+    assert figures.lags() == {}
+    tell_ends(figures, {0: 8, 1: 7, 2: 100})
+    assert figures.lags() == {0: 3, 1: 0}
+    commit(figures, {0: work_on(figures, 0, 5, [NOW, NOW])})
+    assert figures.lags() == {0: 1, 1: 0}
+    figures.revoked([0])
+    figures.lost([1])
+    assert figures.lags() == {}
+    assert figures.moves == {"assigned": 2, "revoked": 1, "lost": 1}
+
+
+def test_the_age_grows_from_the_last_time_that_nothing_waited(clock: Clock) -> None:
+    figures = Figures()
+    place(figures, 0, 0)
+    tell_ends(figures, {0: 1})
+    assert figures.ages(clock.now) == {}, "nothing is known of it yet"
+    commit(figures, {0: work_on(figures, 0, 0, [NOW - 10_000])})
+    assert figures.ages(clock.now) == {0: 0.0}
+    clock.now += 3_600_000  # an hour without messages is no age
+    tell_ends(figures, {0: 1})
+    clock.now += 4_000
+    tell_ends(figures, {0: 9})
+    assert figures.ages(clock.now) == {0: 4.0}
+    clock.now += 1_000
+    assert figures.ages(clock.now) == {0: 5.0}
+
+
+def test_an_age_is_no_more_than_since_the_last_message_that_is_committed(clock: Clock) -> None:
+    figures = Figures()
+    place(figures, 0, 0)
+    commit(figures, {0: work_on(figures, 0, 0, [NOW - 90_000])})
+    tell_ends(figures, {0: 2})
+    assert figures.ages(clock.now) == {0: 90.0}
+
+
+def test_messages_that_were_gone_are_counted() -> None:
+    figures = Figures()
+    place(figures, 3, 10, gap=4)
+    assert figures.gone_unread == 4
