@@ -1,12 +1,9 @@
 """What the daemon answers on OPS_PORT, over a real connection."""
 
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from kafka_processor.config import Settings, load_settings
 from kafka_processor.heartbeat import TOO_OLD, Heartbeat
@@ -16,6 +13,7 @@ from kafka_processor.ops.figures import Figures
 from kafka_processor.ops.health import Health
 from kafka_processor.ops.server import serve
 from kafka_processor.watching import CannotListen
+from tests.support.scraping import Labels, get, metrics
 
 
 class Beats(Heartbeat):
@@ -38,22 +36,10 @@ class Served:
         self.port = 0
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+        return get(self.port, path)
 
-    def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
-        """Values by the values of the labels (in the order of their names), by name."""
-        status, text = self.get("/metrics")
-        assert status == 200
-        found: dict[str, dict[tuple[str, ...], float]] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                labels = tuple(value for _, value in sorted(sample.labels.items()))
-                found.setdefault(sample.name, {})[labels] = sample.value
-        return found
+    def metrics(self) -> dict[str, dict[Labels, float]]:
+        return metrics(self.port)
 
 
 @pytest.fixture
@@ -89,8 +75,8 @@ def test_what_else_there_is(served: Served) -> None:
 
 def test_all_outcomes_are_there_from_the_start(served: Served) -> None:
     """Else the first error of a kind would not show as an increase."""
-    metrics = served.metrics()
-    assert set(metrics["kafka_processor_messages_total"]) == {
+    found = served.metrics()
+    assert set(found["kafka_processor_messages_total"]) == {
         ("", "processed"),
         ("", "filtered"),
         ("", "skipped"),
@@ -98,9 +84,9 @@ def test_all_outcomes_are_there_from_the_start(served: Served) -> None:
             "parse_error", "missing_field", "invalid_field", "transform_error", "publish_error",
         )),
     }  # fmt: skip
-    assert set(metrics["kafka_processor_messages_total"].values()) == {0}
-    assert metrics["kafka_processor_ready"] == {(): 0}
-    assert metrics["process_resident_memory_bytes"][()] > 0
+    assert set(found["kafka_processor_messages_total"].values()) == {0}
+    assert found["kafka_processor_ready"] == {(): 0}
+    assert found["process_resident_memory_bytes"][()] > 0
 
 
 def test_each_family_is_there_once_with_two_clients(served: Served) -> None:
@@ -114,14 +100,14 @@ def test_each_family_is_there_once_with_two_clients(served: Served) -> None:
     _, text = served.get("/metrics")
     kinds = [line for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(kinds) == len(set(kinds))
-    metrics = served.metrics()
-    assert metrics["kafka_processor_broker_up"][("1", "consumer")] == 1
-    assert metrics["kafka_processor_broker_up"][("2", "producer")] == 0
-    assert ("-1", "consumer") not in metrics["kafka_processor_broker_up"]
-    seconds = metrics["kafka_processor_broker_request_p99_seconds"]
+    found = served.metrics()
+    assert found["kafka_processor_broker_up"][("1", "consumer")] == 1
+    assert found["kafka_processor_broker_up"][("2", "producer")] == 0
+    assert ("-1", "consumer") not in found["kafka_processor_broker_up"]
+    seconds = found["kafka_processor_broker_request_p99_seconds"]
     assert seconds[("1", "producer")] == pytest.approx(0.009)
-    assert metrics["kafka_processor_broker_errors_total"][("1", "consumer")] == 2
-    assert metrics["kafka_processor_client_queued_messages"][("producer",)] == 5
+    assert found["kafka_processor_broker_errors_total"][("1", "consumer")] == 2
+    assert found["kafka_processor_client_queued_messages"][("producer",)] == 5
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(served: Served) -> None:

@@ -1,0 +1,120 @@
+"""OPS_PORT of a real daemon: what it says equals what the topics hold."""
+
+import json
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dev.local_kafka import LocalKafka
+from tests.support.brokers import free_port
+from tests.support.job import Job, MakeJob, Site
+from tests.support.load import send_load
+from tests.support.program import Daemon, copy_program
+from tests.support.scraping import get, is_ready, metrics
+from tests.support.waiting import wait_until
+
+PREFIX = "kafka_processor_"
+FAULTY = [b"no JSON", b'{"user_id": "u"}', b"[]"]
+
+
+def start(job: Job, **settings: str) -> tuple[Daemon, int]:
+    port = free_port()
+    daemon = job.start(OPS_PORT=str(port), **settings)
+    wait_until(lambda: is_ready(port), lambda: f"readiness:\n{daemon.log}")
+    return daemon, port
+
+
+def test_figures_are_what_the_topics_hold(make_job: MakeJob) -> None:
+    job = make_job(2)
+    daemon, port = start(job)
+    send_load(job, 2000)
+    job.send_all(FAULTY, 1)
+    job.send(b"{}", 0, age=3600)
+    job.flush()
+    job.wait_for_lines(2004)
+    wait_until(
+        lambda: (
+            set(metrics(port)[f"{PREFIX}consumer_lag_messages"].values()) == {0}
+            and sum(metrics(port)[f"{PREFIX}messages_total"].values()) == 2004
+        ),
+        lambda: f"the figures: {get(port, '/metrics')}",
+    )
+    found = metrics(port)
+    daemon.stop()
+    results = job.results()
+
+    outcomes = Counter(line["outcome"] for line in results.lines)
+    expected = {("", each): outcomes.pop(each) for each in ("processed", "filtered", "skipped")}
+    expected |= {(kind, "error"): count for kind, count in outcomes.items()}
+    counted = found[f"{PREFIX}messages_total"]
+    assert {labels: count for labels, count in counted.items() if count} == expected
+    for name in ("processed", "errors", "cleaned"):
+        records = found[f"{PREFIX}records_total"][(job.topics[name],)]
+        assert records == len(getattr(results, name)), name
+    committed = {(str(number),): offset for number, offset in job.committed().items()}
+    assert found[f"{PREFIX}committed_offset"] == committed
+    assert found[f"{PREFIX}partition_messages_total"] == committed
+    assert found[f"{PREFIX}consumer_age_seconds"] == {("0",): 0, ("1",): 0}
+    assert found[f"{PREFIX}assigned_partitions"] == {(): 2}
+    assert found[f"{PREFIX}processing_seconds_count"][()] == 2004
+    assert found[f"{PREFIX}latency_seconds_count"][()] == pytest.approx(2004)
+    assert 0 < found[f"{PREFIX}batch_messages_count"][()] <= 2004
+    assert found[f"{PREFIX}batch_messages_sum"][()] == 2004
+    assert found[f"{PREFIX}broker_up"][("1", "consumer")] == 1
+    assert found[f"{PREFIX}rebalances_total"][()] >= 1
+
+
+def test_a_flood_of_failures_is_few_lines_of_log_without_values(job: Job) -> None:
+    job.send_all([b'{"ip": "198.51.100.77", "device_id": "secret-device"}'] * 5000)
+    daemon = job.start(LOG_FORMAT="json", LOG_LEVEL="debug")
+    job.wait_for_lines(5000)
+    daemon.stop()
+    told = [json.loads(line) for line in daemon.log_lines if "messages failed" in line]
+    assert sum(line["messages"] for line in told) == 5000
+    assert len(told) <= 3
+    assert told[-1]["last"].startswith(f"{job.input}-0-")
+    committed = [json.loads(line) for line in daemon.log_lines if '"committed"' in line]
+    assert sum(line["messages"] for line in committed) == 5000
+    assert "198.51.100" not in daemon.log
+    assert "secret-device" not in daemon.log
+
+
+def test_it_says_that_it_is_not_ready_while_the_broker_is_away(tmp_path: Path) -> None:
+    program = copy_program(tmp_path / "program")
+    (tmp_path / "daemons").mkdir()
+    with (
+        LocalKafka() as kafka,
+        Job(Site(kafka.bootstrap_servers, program, tmp_path / "daemons"), 1) as job,
+    ):
+        daemon, port = start(job)
+        kafka.brokers[0].kill()
+        wait_until(lambda: not is_ready(port), lambda: f"unreadiness:\n{daemon.log}")
+        assert get(port, "/healthz") == (200, "ok\n")
+        assert metrics(port)[f"{PREFIX}ready"] == {(): 0}
+        kafka.brokers[0].start()
+        wait_until(lambda: is_ready(port), lambda: f"readiness:\n{get(port, '/readyz')}", 45)
+        send_load(job, 10)
+        job.wait_for_lines(10)
+        daemon.stop()
+
+
+def test_each_worker_has_a_port_of_its_own(make_job: MakeJob) -> None:
+    job = make_job(2)
+    port = free_port()
+    daemon = job.launch(
+        job.settings(OPS_PORT=str(port)), ("-m", "kafka_processor", "--workers", "2")
+    )
+    job.wait_for_shares(2)
+    for each in (port, port + 1):
+        wait_until(lambda each=each: is_ready(each), lambda: f"readiness:\n{daemon.log}")  # type: ignore[misc]
+        assert metrics(each)[f"{PREFIX}assigned_partitions"] == {(): 1}
+    daemon.stop()
+
+
+def test_a_port_that_is_taken_ends_the_start_with_one_line(job: Job) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        daemon = job.launch(job.settings(OPS_PORT=str(taken.getsockname()[1])))
+        assert daemon.wait() == 1
+    assert len(daemon.lines_with("OPS_PORT: cannot listen on 127.0.0.1")) == 1
