@@ -16,6 +16,17 @@ OURS: Final = '{job=~"$job"}'
 WIDTH: Final = 24
 """Columns of Grafana's grid."""
 SCHEMA_VERSION: Final = 39
+STAT_OPTIONS: Final = {
+    "colorMode": "value",
+    "graphMode": "area",
+    "justifyMode": "auto",
+    "orientation": "auto",
+    "percentChangeColorMode": "standard",
+    "showPercentChange": False,
+    "textMode": "auto",
+    "wideLayout": True,
+}
+"""Grafana's defaults, which its schema wants to see."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ PANELS: Final = (
         ),),
         "percentunit", 5, 4, "stat", (("green", 0), ("orange", 0.02), ("red", 0.1)),
     ),
-    Panel("Lag", "Messages that can be read and are not committed.",
+    Panel("Lag", "Messages that are not committed yet.",
           ((f"sum(kafka_processor_consumer_lag_messages{OURS})", ""),),
           "short", 5, 4, "stat", (("green", 0), ("orange", 10_000), ("red", 100_000))),
     Panel("Age", "Of the oldest message that waits, at most.",
@@ -188,12 +199,17 @@ def _panel(panel: Panel) -> dict[str, Any]:
         defaults["thresholds"] = {"mode": "absolute", "steps": steps}
     if panel.kind == "stat":
         defaults["color"] = {"mode": "thresholds" if panel.thresholds else "palette-classic"}
-        options = {"reduceOptions": {"calcs": ["lastNotNull"]}, "graphMode": "area"}
+        options = {"reduceOptions": {"calcs": ["lastNotNull"]}, **STAT_OPTIONS}
     else:
         stacking = "normal" if panel.stacked else "none"
         defaults["custom"] = {"fillOpacity": 10, "stacking": {"mode": stacking}}
         options = {
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+            "legend": {
+                "displayMode": "list",
+                "placement": "bottom",
+                "showLegend": True,
+                "calcs": [],
+            },
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
     return {

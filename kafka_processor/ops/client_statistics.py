@@ -30,13 +30,31 @@ class _Broker(Struct):
     disconnects: int = 0
 
 
-class _Partition(Struct):
-    ls_offset: int = -1
+class InputPartition(Struct):
+    hi_offset: int = -1
+    """The end of the partition; negative: not known yet."""
+    next_offset: int = -1
+    """Where the client fetches next."""
+    app_offset: int = -1
+    """Where the messages end that were polled; negative: none were."""
     fetchq_cnt: int = 0
+
+    def lag(self, position: int) -> int | None:
+        """Messages from `position`, our own, to the end; None: not known yet.
+
+        The last offsets of a partition may be no messages, but the ends of transactions: where all
+        is fetched and polled up to the end, and committed, there is no lag.
+        """
+        if self.hi_offset < 0:
+            return None
+        is_all_fetched = self.next_offset >= self.hi_offset and not self.fetchq_cnt
+        if is_all_fetched and position >= self.app_offset:
+            return 0
+        return max(self.hi_offset - position, 0)
 
 
 class _Topic(Struct):
-    partitions: dict[str, _Partition] = field(default_factory=dict)
+    partitions: dict[str, InputPartition] = field(default_factory=dict)
 
 
 class _Group(Struct):
@@ -68,15 +86,7 @@ class ClientStatistics(Struct):
         """Fetched and not polled yet, or produced and not acknowledged yet."""
         if self.type == "producer":
             return self.msg_cnt
-        return sum(partition.fetchq_cnt for _, partition in self._partitions())
-
-    def readable_ends(self) -> dict[int, int]:
-        """By partition the offset up to which a read_committed reader may read now."""
-        return {
-            number: partition.ls_offset
-            for number, partition in self._partitions()
-            if partition.ls_offset >= 0
-        }
+        return sum(partition.fetchq_cnt for partition in self.partitions().values())
 
     def known_brokers(self) -> Iterator[BrokerFigures]:
         for broker in self.brokers.values():
@@ -90,11 +100,14 @@ class ClientStatistics(Struct):
                     broker.disconnects,
                 )
 
-    def _partitions(self) -> Iterator[tuple[int, _Partition]]:
-        for topic in self.topics.values():
-            for name, partition in topic.partitions.items():
-                if name != NO_PARTITION:
-                    yield int(name), partition
+    def partitions(self) -> dict[int, InputPartition]:
+        """Of the consumer's one topic."""
+        return {
+            int(name): partition
+            for topic in self.topics.values()
+            for name, partition in topic.partitions.items()
+            if name != NO_PARTITION
+        }
 
 
 _decoder = Decoder(ClientStatistics)

@@ -101,7 +101,7 @@ class FiguresCollector(Collector):
         )
         yield _gauge(
             "consumer_lag_messages",
-            "Messages that can be read and are not committed",
+            "Messages that are not committed yet",
             _labelled(figures.lags()),
             label,
         )

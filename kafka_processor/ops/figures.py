@@ -145,14 +145,18 @@ class Figures(Observer):
         return {number: each.position for number, each in list(self._partitions.items())}
 
     def lags(self) -> dict[int, int]:
-        """Messages that may be read and are not committed, by partition, where that is known."""
+        """Messages that are not committed yet, by partition, where that is known.
+
+        Those of transactions that are still open count too: if one hangs, that shows.
+        """
         consumer = self.clients.get("consumer")
-        ends = consumer.readable_ends() if consumer else {}
-        return {
-            number: max(ends[number] - position, 0)
+        told = consumer.partitions() if consumer else {}
+        lags = {
+            number: told[number].lag(position)
             for number, position in self.positions().items()
-            if number in ends
+            if number in told
         }
+        return {number: lag for number, lag in lags.items() if lag is not None}
 
     def ages(self, now: int) -> dict[int, float]:
         """Seconds since the oldest message was created that is not committed, at most.

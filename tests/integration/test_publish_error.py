@@ -1,13 +1,18 @@
 """A record that the broker refuses for its size is an error of that record alone."""
 
 import json
-import random
 
 import pytest
 
 from tests.support.cases import login
 from tests.support.job import Job
-from tests.support.load import assert_each_once, assert_none_missing, assert_order_kept, event
+from tests.support.load import (
+    assert_each_once,
+    assert_none_missing,
+    assert_order_kept,
+    event,
+    too_large_event,
+)
 from tests.support.waiting import wait_until
 
 GOOD = 400
@@ -64,16 +69,6 @@ def test_one_within_a_backlog(job: Job) -> None:
 
     assert_each_once(job, results, {0: count})
     assert [offset_of(record.value["message_id"]) for record in results.errors] == [to_blame]
-
-
-def too_large_event(number: int) -> bytes:
-    """Allowed, but more than 8,000 bytes however well they are compressed."""
-    generator = random.Random(number)
-    user, device_type, locale = (
-        "".join(chr(generator.randint(0x4E00, 0x9FFF)) for _ in range(1000)) for _ in range(3)
-    )
-    fields = login(user_id=f"user-0-{number % 50}-{user}", locale=locale, device_type=device_type)
-    return json.dumps(fields, ensure_ascii=False).encode()
 
 
 def offset_of(message_id: str) -> int:

@@ -1,6 +1,7 @@
 """Many events at once, and the audit of what became of them."""
 
 import json
+import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
@@ -16,6 +17,16 @@ def event(partition: int, number: int, **changes: object) -> bytes:
     version = "1.0.0" if number % 10 == 0 else "2.3.0"
     user = f"user-{partition}-{number % USERS_A_PARTITION}"
     return json.dumps(login(**{"user_id": user, "app_version": version, **changes})).encode()
+
+
+def too_large_event(number: int) -> bytes:
+    """Allowed, but more than 8,000 bytes however well they are compressed."""
+    generator = random.Random(number)
+    user, device_type, locale = (
+        "".join(chr(generator.randint(0x4E00, 0x9FFF)) for _ in range(1000)) for _ in range(3)
+    )
+    fields = login(user_id=f"user-0-{number % 50}-{user}", locale=locale, device_type=device_type)
+    return json.dumps(fields, ensure_ascii=False).encode()
 
 
 def send_load(job: Job, count: int, first: int = 0) -> None:

@@ -8,6 +8,7 @@ from msgspec.json import encode
 
 from kafka_processor.batch import Batch
 from kafka_processor.ops import figures as module
+from kafka_processor.ops.client_statistics import InputPartition
 from kafka_processor.ops.figures import SAMPLE, Figures
 from kafka_processor.pipeline import Work
 from kafka_processor.placing import Placement
@@ -67,8 +68,8 @@ def commit(figures: Figures, works: dict[int, Work], seconds: float = 0.01) -> N
 
 
 def tell_ends(figures: Figures, ends: dict[int, int]) -> None:
-    partitions = {str(number): {"ls_offset": end} for number, end in ends.items()}
-    topics = {"user-login": {"partitions": {**partitions, "-1": {"ls_offset": -1001}}}}
+    partitions = {str(number): {"hi_offset": end} for number, end in ends.items()}
+    topics = {"user-login": {"partitions": {**partitions, "-1": {"hi_offset": -1001}}}}
     figures.take_statistics(encode({"type": "consumer", "topics": topics}).decode())
 
 
@@ -119,7 +120,7 @@ def test_what_is_worked_on_during_a_commit_waits_for_its_own(clock: Clock) -> No
     assert figures.latencies.sum == pytest.approx(2)
 
 
-def test_lag_is_what_can_be_read_and_is_not_committed() -> None:
+def test_lag_is_what_is_not_committed() -> None:
     figures = Figures()
     place(figures, 0, 5)
     place(figures, 1, 7)
@@ -132,6 +133,21 @@ def test_lag_is_what_can_be_read_and_is_not_committed() -> None:
     figures.lost([1])
     assert figures.lags() == {}
     assert figures.moves == {"assigned": 2, "revoked": 1, "lost": 1}
+
+
+@pytest.mark.parametrize(
+    ("told", "lag"),
+    [
+        ({"hi_offset": 10, "next_offset": 10, "app_offset": 9}, 0),
+        ({"hi_offset": 10, "next_offset": 10, "app_offset": -1001}, 0),
+        ({"hi_offset": 10, "next_offset": 10, "app_offset": 9, "fetchq_cnt": 1}, 1),
+        ({"hi_offset": 10, "next_offset": 10, "app_offset": 10}, 1),
+        ({"hi_offset": 10, "next_offset": 9, "app_offset": 9}, 1),
+        ({"hi_offset": -1001}, None),
+    ],
+)
+def test_the_end_of_a_transaction_is_no_message(told: dict[str, int], lag: int | None) -> None:
+    assert InputPartition(**told).lag(9) == lag
 
 
 def test_the_age_grows_from_the_last_time_that_nothing_waited(clock: Clock) -> None:

@@ -132,4 +132,4 @@ def test_whoever_connects_and_says_nothing_keeps_nobody_waiting(served: Served) 
 
 
 def test_statistics_of_a_client_that_has_just_begun() -> None:
-    assert read_statistics('{"type": "consumer", "unlisted": {}}').readable_ends() == {}
+    assert read_statistics('{"type": "consumer", "unlisted": {}}').partitions() == {}
