@@ -165,13 +165,20 @@ class Settings:
         return [(name, OVERRULED[name]) for name in self.properties if name in OVERRULED]
 
     def shown(self) -> dict[str, str]:
-        """The settings that are not as by default, fit for a log: secrets hidden."""
+        """The settings that are given, or have a default, fit for a log: secrets hidden."""
         shown = {}
         for name, rule in rules():
             value = getattr(self, name.lower())
-            if value != (rule.parse(rule.default) if rule.default else None):
+            if isinstance(value, frozenset):
+                value = ",".join(sorted(value))
+            if value is not None:
                 shown[name] = "(secret)" if isinstance(value, bytes) or rule.secret else str(value)
         return shown
+
+    def changed(self) -> dict[str, str]:
+        """Those of them that are not as by default."""
+        defaults = load_settings({}).shown()
+        return {name: text for name, text in self.shown().items() if text != defaults.get(name)}
 
     @property
     def key(self) -> bytes | None:

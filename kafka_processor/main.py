@@ -113,7 +113,8 @@ def _run(
 ) -> int:
     for name, setting in settings.overruled_properties:
         log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
-    log.info("starting", version=__version__, key_id=key_id(key), **settings.shown())
+    log.info("starting", version=__version__, key_id=key_id(key), **settings.changed())
+    log.debug("settings", **settings.shown())
     try:
         with Heartbeat() as heartbeat, watch(settings, key_id(key), log, heartbeat) as watchers:
             _work(settings, key, log, stopping, heartbeat, watchers)

@@ -39,7 +39,7 @@ def test_secrets_are_in_no_representation(tmp_path: Path) -> None:
     assert settings.key == RAW_KEY
     check_that_no_secret_is_in(repr(settings))
     check_that_no_secret_is_in(str(settings.shown()))
-    assert settings.shown().keys() == given_settings.keys()
+    assert settings.changed().keys() == given_settings.keys()
 
 
 def test_a_key_that_comes_from_a_file_is_in_no_representation(tmp_path: Path) -> None:

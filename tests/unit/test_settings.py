@@ -43,6 +43,8 @@ DEFAULTS: dict[str, Any] = {
     "DEVICE_ID_KEY_FILE": None,
     "ALLOW_KEY_CHANGE": False,
     "STARTUP_RETRIES": 5,
+    "OPS_PORT": None,
+    "OPS_HOST": "127.0.0.1",
 }
 WITHOUT_STATED_DEFAULT = {"KAFKA_SECURITY_PROTOCOL", "LOG_LEVEL", "LOG_FORMAT"}
 
@@ -53,7 +55,7 @@ WRONG: list[tuple[str, str]] = [
       for wrong in ("a b", "a/b", "é", ".", "..", "x" * 250, "a\nb")),
     *((name, wrong)
       for name in ("INPUT_PARTITIONS", "TOPIC_REPLICATION", "SUMMARY_PUBLISH_INTERVAL",
-                   "STARTUP_RETRIES")
+                   "STARTUP_RETRIES", "OPS_PORT")
       for wrong in ("0", "-1", "1.5", "one", "1e3", "\u0661", "1_000", "9" * 5000)),
     *((name, wrong)
       for name in ("SESSION_TIMEOUT", "TRANSACTION_TIMEOUT", "MAX_MESSAGE_AGE")
@@ -62,7 +64,8 @@ WRONG: list[tuple[str, str]] = [
     ("SESSION_TIMEOUT", "1000000"), ("TRANSACTION_TIMEOUT", "901"),
     ("CREATE_TOPICS", "some"), ("AUTO_OFFSET_RESET", "middle"), ("DELIVERY", "at-most-once"),
     ("ACCEPTED_APP_VERSIONS", ","), ("ALLOW_KEY_CHANGE", "perhaps"), ("LOG_LEVEL", "loud"),
-    ("LOG_FORMAT", "xml"), ("INSTANCE_ID", "a b"), ("INSTANCE_ID", "x" * 250),
+    ("LOG_FORMAT", "xml"), ("OPS_PORT", "65536"), ("OPS_HOST", "a\nb"),
+    ("INSTANCE_ID", "a b"), ("INSTANCE_ID", "x" * 250),
     ("CONSUMER_GROUP", "a\nb"), ("CONSUMER_GROUP", "x" * 250),
     ("KAFKA_BOOTSTRAP_SERVERS", "host:0"), ("KAFKA_BOOTSTRAP_SERVERS", "host:65536"),
     ("KAFKA_BOOTSTRAP_SERVERS", "host:port"), ("KAFKA_BOOTSTRAP_SERVERS", "a:1,,b:1"),
@@ -196,4 +199,4 @@ def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.delivery = "at-least-once"  # type: ignore[misc]
     assert isinstance(settings, Settings)
-    assert settings.shown() == {}
+    assert settings.changed() == {}
