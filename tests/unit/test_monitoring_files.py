@@ -36,6 +36,17 @@ def test_the_files_are_valid() -> None:
 
 
 @needs_tools
+@pytest.mark.parametrize(
+    ("severity", "receivers"), [("page", "pagerduty,opsgenie,webhook"), ("ticket", "webhook")]
+)
+def test_who_hears_of_it(severity: str, receivers: str) -> None:
+    config = "--config.file=alertmanager.yml"
+    assert run("amtool", "config", "routes", "test", config, f"severity={severity}") == (
+        f"{receivers}\n"
+    )
+
+
+@needs_tools
 def test_each_alert_comes_where_it_has_to_and_only_there() -> None:
     run("promtool", "test", "rules", "rules.test.yml")
 
