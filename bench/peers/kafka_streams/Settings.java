@@ -66,8 +66,11 @@ final class Settings {
                 StreamsConfig.STATE_DIR_CONFIG,
                 given("STATE_DIR", System.getProperty("java.io.tmpdir") + "/kafka-streams"));
         // Else partitions are paused and resumed all the time.
-        properties.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, "20000");
-        properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), "20000");
+        properties.put(
+                StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, given("BUFFERED_RECORDS", "20000"));
+        properties.put(
+                StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG),
+                given("BUFFERED_RECORDS", "20000"));
         properties.put(
                 StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), "8388608");
         properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_BYTES_CONFIG), "33554432");
