@@ -4,7 +4,8 @@ import re
 
 from kafka_processor.config import load_settings
 from kafka_processor.heartbeat import Heartbeat
-from kafka_processor.ops.collector import PREFIX, FiguresCollector
+from kafka_processor.ops.collector import FiguresCollector
+from kafka_processor.ops.families import PREFIX
 from kafka_processor.ops.figures import Figures
 from kafka_processor.ops.health import Health
 from tests.support.monitoring import MONITORING

@@ -1,0 +1,242 @@
+"""What is told of the figures, and how it is called; `docs/operations.md` lists them all.
+
+In no tool's own form: `collector.py` makes Prometheus' of it, `telemetry/instruments.py`
+OpenTelemetry's.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from confluent_kafka import libversion
+
+from kafka_processor import __version__
+from kafka_processor.config import Settings
+from kafka_processor.ops.client_statistics import BrokerFigures, ClientStatistics
+from kafka_processor.ops.figures import Figures
+from kafka_processor.ops.health import Health
+from kafka_processor.ops.histogram import Histogram
+from kafka_processor.records import ERROR_TYPES
+
+PREFIX: Final = "kafka_processor_"
+Samples = Mapping[tuple[str, ...], float]
+"""Values by the values of the labels."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Figures of one name. A counter's has no `_total` here, an info's no `_info`."""
+
+    kind: Literal["counter", "gauge", "info"]
+    name: str
+    meaning: str
+    read: Callable[[], Samples]
+    """For any thread, as often as it is asked for."""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HistogramFamily:
+    name: str
+    meaning: str
+    histogram: Histogram
+
+
+def families_of(
+    settings: Settings, key_id: str, figures: Figures, health: Health
+) -> list[Family | HistogramFamily]:
+    return [
+        _build(settings, key_id),
+        *_state(health),
+        *_messages(settings, figures),
+        *_partitions(figures),
+        *_commits(figures),
+        *_clients(figures),
+        *_brokers(figures),
+    ]
+
+
+def _build(settings: Settings, key_id: str) -> Family:
+    build = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "librdkafka": libversion()[0],
+        "delivery": settings.delivery,
+        "consumer_group": settings.consumer_group,
+        "input_topic": settings.input_topic,
+        "key_id": key_id,
+    }
+    return Family("info", "build", "What runs", lambda: {tuple(build.values()): 1}, tuple(build))
+
+
+def _state(health: Health) -> Iterator[Family]:
+    yield _gauge(
+        "ready",
+        "1 while messages can be processed",
+        lambda: {(): float(health.why_not_ready() is None)},
+    )
+    yield _gauge(
+        "loop_age_seconds",
+        "Time since the loop last turned",
+        lambda: {(): health.seconds_since_turn},
+    )
+
+
+def _messages(settings: Settings, figures: Figures) -> Iterator[Family | HistogramFamily]:
+    kinds = ("processed", "filtered", "skipped", *sorted(ERROR_TYPES))
+
+    def messages() -> Samples:
+        outcomes = dict(figures.outcomes)
+        return {_kind(kind): outcomes.get(kind, 0) for kind in kinds}
+
+    def records() -> Samples:
+        outcomes = dict(figures.outcomes)
+        return {
+            (settings.processed_topic,): outcomes.get("processed", 0),
+            (settings.errors_topic,): sum(outcomes.get(kind, 0) for kind in ERROR_TYPES),
+            (settings.cleaned_topic,): outcomes.get("filtered", 0),
+        }
+
+    yield _counter(
+        "messages",
+        "Messages committed, by what happened to them",
+        messages,
+        "outcome",
+        "error_type",
+    )
+    yield _counter("records", "Records committed, one a message", records, "topic")
+    yield _counter("replayed_messages", "Of these, sent again", lambda: {(): figures.replayed})
+    yield _counter(
+        "gone_unread_messages",
+        "Messages that were deleted before they were read",
+        lambda: {(): figures.gone_unread},
+    )
+    yield HistogramFamily(
+        "processing_seconds", "Time of a message's work", figures.processing_times
+    )
+    yield HistogramFamily(
+        "latency_seconds", "From a record's timestamp to its commit", figures.latencies
+    )
+
+
+def _partitions(figures: Figures) -> Iterator[Family]:
+    def rebalances() -> Samples:
+        consumer = figures.clients.get("consumer")
+        return {(): consumer.cgrp.rebalance_cnt if consumer else 0}
+
+    yield _counter(
+        "partition_messages",
+        "Messages committed, by input partition",
+        lambda: _labelled(figures.by_partition),
+        "partition",
+    )
+    yield _gauge("assigned_partitions", "Input partitions of ours", lambda: {(): figures.assigned})
+    yield _gauge(
+        "committed_offset",
+        "Next offset to read",
+        lambda: _labelled(figures.positions()),
+        "partition",
+    )
+    yield _gauge(
+        "consumer_lag_messages",
+        "Messages that are not committed yet",
+        lambda: _labelled(figures.lags()),
+        "partition",
+    )
+    yield _gauge(
+        "consumer_age_seconds",
+        "Age of the oldest of them, at most",
+        lambda: _labelled(figures.ages(time.time_ns() // 1_000_000)),
+        "partition",
+    )
+    yield _counter(
+        "partition_moves",
+        "Partitions that were assigned, revoked, or lost",
+        lambda: {(kind,): figures.moves[kind] for kind in ("assigned", "revoked", "lost")},
+        "kind",
+    )
+    yield _counter("rebalances", "Rebalances of the group, as seen from here", rebalances)
+
+
+def _commits(figures: Figures) -> Iterator[Family | HistogramFamily]:
+    def last_commit() -> Samples:
+        seconds = figures.last_commit
+        return {} if seconds is None else {(): seconds}
+
+    yield HistogramFamily("batch_messages", "Messages of a committed batch", figures.batch_sizes)
+    yield HistogramFamily("commit_seconds", "Duration of a commit", figures.commit_times)
+    yield _counter(
+        "aborts",
+        "Batches given up and tried again",
+        lambda: {(cause,): count for cause, count in dict(figures.aborts).items()},
+        "cause",
+    )
+    yield _gauge("last_commit_timestamp_seconds", "When a batch was committed last", last_commit)
+
+
+def _clients(figures: Figures) -> Iterator[Family]:
+    def samples(figure: Callable[[ClientStatistics], float]) -> Samples:
+        return {(client.type,): figure(client) for client in list(figures.clients.values())}
+
+    def bytes_of_producer() -> Samples:
+        clients = list(figures.clients.values())
+        return {(each.type,): each.msg_size for each in clients if each.type == "producer"}
+
+    yield _gauge(
+        "client_queued_messages",
+        "Fetched and not polled, or produced and not acknowledged",
+        lambda: samples(lambda client: client.queued_messages()),
+        "client",
+    )
+    yield _gauge("client_queued_bytes", "Of those produced", bytes_of_producer, "client")
+
+
+def _brokers(figures: Figures) -> Iterator[Family]:
+    def read(figure: Callable[[BrokerFigures], float]) -> Callable[[], Samples]:
+        return lambda: {
+            (client.type, str(broker.node)): figure(broker)
+            for client in list(figures.clients.values())
+            for broker in client.known_brokers()
+        }
+
+    labels = ("client", "broker")
+    yield _gauge("broker_up", "1 while connected", read(lambda b: b.is_up), *labels)
+    yield _gauge(
+        "broker_request_average_seconds",
+        "From a request to its answer, mean of the last second",
+        read(lambda b: b.average_seconds),
+        *labels,
+    )
+    yield _gauge(
+        "broker_request_p99_seconds",
+        "The same, 99th percentile",
+        read(lambda b: b.p99_seconds),
+        *labels,
+    )
+    yield _counter(
+        "broker_errors",
+        "Requests that failed or were not answered in time",
+        read(lambda b: b.errors),
+        *labels,
+    )
+    yield _counter(
+        "broker_disconnects", "Connections that ended", read(lambda b: b.disconnects), *labels
+    )
+
+
+def _counter(name: str, meaning: str, read: Callable[[], Samples], *labels: str) -> Family:
+    return Family("counter", name, meaning, read, labels)
+
+
+def _gauge(name: str, meaning: str, read: Callable[[], Samples], *labels: str) -> Family:
+    return Family("gauge", name, meaning, read, labels)
+
+
+def _kind(outcome: str) -> tuple[str, str]:
+    return ("error", outcome) if outcome in ERROR_TYPES else (outcome, "")
+
+
+def _labelled(by_partition: Mapping[int, float]) -> Samples:
+    return {(str(number),): value for number, value in sorted(dict(by_partition).items())}
