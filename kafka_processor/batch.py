@@ -25,7 +25,8 @@ class Batch:
         self._lines: list[str] = []
         self._seconds = 0.0
         self._began = time.monotonic()
-        self._closed = self._began
+        self.closed: float | None = None
+        """When its commit began, by `time.monotonic()`; None: it has not."""
         producer.begin()
 
     @property
@@ -46,11 +47,11 @@ class Batch:
 
     @property
     def seconds_since_closed(self) -> float:
-        return time.monotonic() - self._closed
+        return 0.0 if self.closed is None else time.monotonic() - self.closed
 
     def close(self) -> None:
         """Publishes what is left to publish before the commit."""
-        self._closed = time.monotonic()
+        self.closed = time.monotonic()
         self._publish_lines(len(self._lines))
 
     def _publish_lines(self, count: int) -> None:

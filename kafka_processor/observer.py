@@ -27,8 +27,14 @@ class Observer:
     def lost(self, partitions: Collection[int]) -> None:
         """Partitions were ours and are another member's already."""
 
+    def polling(self) -> None:
+        """The loop is about to ask for messages."""
+
     def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
         """Messages were worked on, by partition; nothing of them is committed yet."""
+
+    def published(self, batch: Batch, seconds: float) -> None:
+        """All that was worked on before is now in the open batch; to publish it took `seconds`."""
 
     def committed(self, batch: Batch, seconds: float) -> None:
         """A batch is committed, `seconds` after its commit began. It has messages."""

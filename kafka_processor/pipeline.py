@@ -29,6 +29,8 @@ from kafka_processor.timestamps import rfc3339
 from kafka_processor.transformer import Pseudonymizer, masked_content, transform_message
 
 REPLAY_HEADER: Final = "replay-of"
+TRACE_HEADER: Final = "traceparent"
+"""Of the W3C's trace context."""
 _MESSAGE_ID = re.compile(rb"[a-zA-Z0-9._-]{1,249}-[0-9]{1,10}-[0-9]{1,19}")
 _MAX_ERROR_MESSAGE: Final = 500
 _NO_TIMESTAMP: Final = 0
@@ -79,6 +81,8 @@ class Work:
     """The message_id of the last one that failed."""
     seconds: float = 0.0
     """That the work took; whoever asks for it measures that."""
+    trace_parents: list[bytes] = field(default_factory=list)
+    """What these messages' trace headers hold, unchecked; `extend` does not gather them."""
 
     @property
     def messages(self) -> int:
@@ -118,8 +122,11 @@ class _Origin(NamedTuple):
 class Pipeline:
     """The checks and the transformation under one configuration and key."""
 
-    def __init__(self, settings: Settings, key: bytes) -> None:
+    def __init__(
+        self, settings: Settings, key: bytes, *, notes_trace_parents: bool = False
+    ) -> None:
         self._settings = settings
+        self._notes_trace_parents = notes_trace_parents
         self._max_age = settings.max_message_age * 1000
         self._accepted = settings.accepted_app_versions
         self._pseudonymizer = Pseudonymizer(key)
@@ -157,7 +164,7 @@ class Pipeline:
                 headers = read_headers(message)
             except UNREADABLE_HEADERS:
                 headers = None
-            replay_of = replayed_message(headers) if headers else UNSET
+            replay_of = self._heed_headers(headers, work) if headers else UNSET
             if is_too_old(age, max_age):
                 outcome: Outcome = "skipped"
                 outcomes.append(outcome)
@@ -189,6 +196,13 @@ class Pipeline:
         work.device_types.update(device_types)
         work.locales.update(locales)
         return work
+
+    def _heed_headers(self, headers: Any, work: Work) -> str | UnsetType:
+        """Of which message this one is a repetition, if of any."""
+        # Noted here: whoever asks a message for its headers a second time may crash.
+        if self._notes_trace_parents and (parent := trace_parent(headers)):
+            work.trace_parents.append(parent)
+        return replayed_message(headers)
 
     def _examine(
         self, value: bytes | None, message_id: str
@@ -255,3 +269,11 @@ def replayed_message(headers: Iterable[tuple[str, bytes | str | None]]) -> str |
         if name == REPLAY_HEADER and isinstance(value, bytes) and _MESSAGE_ID.fullmatch(value):
             return value.decode("ascii")
     return UNSET
+
+
+def trace_parent(headers: Iterable[tuple[str, bytes | str | None]]) -> bytes | None:
+    """The text of the trace header, as far as it can matter: at most 56 bytes."""
+    for name, value in headers:
+        if name == TRACE_HEADER and isinstance(value, bytes):
+            return value[:56]
+    return None

@@ -256,6 +256,8 @@ class Processor:
             room = 1  # too many by a few, so that the end of the commit is heard
         if not room:
             return False
+        for observer in self._observers:
+            observer.polling()
         polled = self._consumer.poll_messages(min(room, MAX_POLL), self._wait())
         works = {} if self._is_stopping else self._work(polled)
         if self._open:
@@ -291,9 +293,13 @@ class Processor:
             raise failure
 
     def _publish(self, batch: Batch, works: Mapping[int, Work]) -> None:
+        began = time.monotonic()
         for partition, work in works.items():
-            self._summary.add(partition, work, time.monotonic())
+            self._summary.add(partition, work, began)
         batch.publish(works)
+        seconds = time.monotonic() - began
+        for observer in self._observers:
+            observer.published(batch, seconds)
 
     def _commit_open(self) -> None:
         """Begins the commit of the open batch, if there is one."""
