@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from confluent_kafka import KafkaError, KafkaException
@@ -56,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.check:
         _set_on_signals(stopping)
     try:
-        settings = load_settings(environment_and_dotenv(os.environ))
-        demand_packages(settings)
+        given = environment_and_dotenv(os.environ)
+        settings = load_settings(given)
+        demand_packages(settings, given)
         log = create_log(settings)
         if options.check:
             return _check(settings, log)
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             environments = [_of_worker(settings, number) for number in range(options.workers)]
             return supervise(environments, _run_worker, stopping, log)
-        return _run(settings, key, log, stopping)
+        return _run(settings, given, key, log, stopping)
     except SettingsError as error:
         for line in error.lines:
             print(line, file=sys.stderr)  # noqa: T201
@@ -109,22 +110,32 @@ def _check(settings: Settings, log: FilteringBoundLogger) -> int:
 
 
 def _run(
-    settings: Settings, key: bytes, log: FilteringBoundLogger, stopping: threading.Event
+    settings: Settings,
+    given: Mapping[str, str],
+    key: bytes,
+    log: FilteringBoundLogger,
+    stopping: threading.Event,
 ) -> int:
     for name, setting in settings.overruled_properties:
         log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
     log.info("starting", version=__version__, key_id=key_id(key), **settings.changed())
     log.debug("settings", **settings.shown())
     try:
-        with Heartbeat() as heartbeat, watch(settings, key_id(key), log, heartbeat) as watchers:
-            _work(settings, key, log, stopping, heartbeat, watchers)
+        with (
+            Heartbeat() as heartbeat,
+            watch(settings, given, key_id(key), log, heartbeat) as watchers,
+        ):
+            try:
+                _work(settings, key, log, stopping, heartbeat, watchers)
+            except (ConnectionFailed, ConsumerEnded, TopicsNotReady):
+                if not stopping.is_set():
+                    raise
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
     except (CannotListen, ConnectionFailed, ConsumerEnded, TopicsNotReady) as error:
-        if not stopping.is_set():
-            log.error(str(error))
-            return EXIT_FAILED
+        log.error(str(error))
+        return EXIT_FAILED
     except KafkaException as exception:
         reason, exit_code = _explain(exception)
         log.error(reason)
@@ -158,7 +169,7 @@ def _work(
         settings,
         consumer,
         producer(settings, consumer, max_record, client_log, options),
-        Pipeline(settings, key),
+        Pipeline(settings, key, notes_trace_parents=watchers.notes_trace_parents),
         SummaryPrinter(settings, key_id(key)),
         log,
         watchers.observers,

@@ -1,0 +1,1 @@
+"""For OpenTelemetry: traces of batches, and the figures of `/metrics`, sent to a collector."""
