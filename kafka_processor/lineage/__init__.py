@@ -1,0 +1,1 @@
+"""For OpenLineage: which topics and fields come from which, told as the runs of a job."""

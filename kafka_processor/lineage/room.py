@@ -1,0 +1,63 @@
+"""What OpenLineage's settings turn on, put together."""
+
+import re
+from typing import Final
+
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import RunState, set_producer
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.config import Settings, SettingsError
+from kafka_processor.lineage.delivery import Delivery
+from kafka_processor.lineage.progress import Progress
+from kafka_processor.lineage.run import PRODUCER, Moment, RunOfProcess, reason_of
+from kafka_processor.losses import Losses
+
+_SECRET_OF_ADDRESS: Final = re.compile(r"(?<=//)[^/\s@]*@|\?\S*")
+
+
+class Lineage:
+    def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
+        """Begins the run. Raises SettingsError."""
+        set_producer(PRODUCER)
+        client = _create_client()
+        run = RunOfProcess(settings)
+
+        def send(moment: Moment) -> None:
+            client.emit(run.event(moment, self.observer.rows()))
+
+        self._delivery = Delivery(send, Losses("lineage was not delivered", log))
+        self.observer = Progress(settings, lambda: self._delivery.tell(RunState.RUNNING))
+        self._delivery.tell(RunState.START)
+        self._delivery.start()
+
+    def end(self, error: BaseException | None) -> None:
+        if error is None:
+            self._delivery.tell(RunState.COMPLETE)
+        else:
+            self._delivery.tell(RunState.FAIL, reason_of(error))
+
+    def wait(self, timeout: float) -> None:
+        self._delivery.wait(timeout)
+
+
+def _create_client() -> OpenLineageClient:
+    try:
+        client = OpenLineageClient()
+        transport = client.config.transport or {}
+    except Exception as error:  # each transport has its own
+        text = _SECRET_OF_ADDRESS.sub("", str(error))
+        raise SettingsError([f"OPENLINEAGE_*: the client cannot be set up: {text}"]) from None
+    if client.transport.kind == "console" and transport.get("type") != "console":
+        raise SettingsError(
+            ["openlineage.yml: no transport can be read from it; name one, such as http or file"]
+        )
+    _do_not_guess_the_source(client)
+    return client
+
+
+def _do_not_guess_the_source(client: OpenLineageClient) -> None:
+    """Else the client tells the address of a git folder's remote, in which there may be a login."""
+    source = getattr(client.config.facets, "source_code_location", None)
+    if source and not source.repo_url:
+        source.disabled = True
