@@ -4,13 +4,13 @@ import re
 from typing import Final
 
 from openlineage.client import OpenLineageClient
-from openlineage.client.event_v2 import RunState, set_producer
+from openlineage.client.event_v2 import RunState
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import Settings, SettingsError
 from kafka_processor.lineage.delivery import Delivery
 from kafka_processor.lineage.progress import Progress
-from kafka_processor.lineage.run import PRODUCER, Moment, RunOfProcess, reason_of
+from kafka_processor.lineage.run import Moment, RunOfProcess, reason_of
 from kafka_processor.losses import Losses
 
 _SECRET_OF_ADDRESS: Final = re.compile(r"(?<=//)[^/\s@]*@|\?\S*")
@@ -19,7 +19,6 @@ _SECRET_OF_ADDRESS: Final = re.compile(r"(?<=//)[^/\s@]*@|\?\S*")
 class Lineage:
     def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
         """Begins the run. Raises SettingsError."""
-        set_producer(PRODUCER)
         client = _create_client()
         run = RunOfProcess(settings)
 

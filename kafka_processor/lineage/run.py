@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException
-from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+from openlineage.client.event_v2 import Job, Run, RunEvent, RunState, set_producer
 from openlineage.client.facet_v2 import (
     JobFacet,
     RunFacet,
@@ -53,6 +53,7 @@ def reason_of(error: BaseException) -> str:
 
 class RunOfProcess:
     def __init__(self, settings: Settings) -> None:
+        set_producer(PRODUCER)  # of the facets too, which know no other way
         self._namespace = os.environ.get("OPENLINEAGE_NAMESPACE", "").strip() or DEFAULT_NAMESPACE
         self._name = settings.consumer_group
         self._id = str(generate_new_uuid())
@@ -82,5 +83,4 @@ class RunOfProcess:
             job=Job(self._namespace, self._name, facets=job_facets),
             inputs=self._datasets.inputs(),
             outputs=self._datasets.outputs(rows),
-            producer=PRODUCER,
         )

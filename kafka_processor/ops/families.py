@@ -202,7 +202,7 @@ def _brokers(figures: Figures) -> Iterator[Family]:
         }
 
     labels = ("client", "broker")
-    yield _gauge("broker_up", "1 while connected", read(lambda b: b.is_up), *labels)
+    yield _gauge("broker_up", "1 while connected", read(lambda b: float(b.is_up)), *labels)
     yield _gauge(
         "broker_request_average_seconds",
         "From a request to its answer, mean of the last second",

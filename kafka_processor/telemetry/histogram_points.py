@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -19,16 +19,12 @@ PREFERENCE: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 DELTA: Final = ("delta", "lowmemory")
 
 
-class _State:
-    """Of one histogram when it was looked at: how many were in each bucket, and their sum."""
+class _State(NamedTuple):
+    """Of one histogram: how many were in each bucket, their sum, and when that was so."""
 
-    def __init__(self, family: HistogramFamily, at: int) -> None:
-        buckets = family.histogram.buckets()
-        self.bounds = [float(bound) for bound, _ in buckets[:-1]]
-        totals = [round(total) for _, total in buckets]
-        self.counts = [b - a for a, b in zip([0, *totals], totals, strict=False)]
-        self.sum = family.histogram.sum
-        self.at = at
+    counts: list[int]
+    sum: float
+    at: int
 
 
 class HistogramPoints:
@@ -39,16 +35,21 @@ class HistogramPoints:
         self._temporality = (
             AggregationTemporality.DELTA if is_delta else AggregationTemporality.CUMULATIVE
         )
-        now = time.time_ns()
-        self._before = {family.name: _State(family, now) for family in families}
         self._families = list(families)
+        began = time.time_ns()
+        self._before = {
+            family.name: _State([0] * len(family.histogram.buckets()), 0.0, began)
+            for family in self._families
+        }
 
     def read(self) -> list[Metric]:
-        now = time.time_ns()
-        return [self._metric(family, _State(family, now)) for family in self._families]
+        return [self._metric(family) for family in self._families]
 
-    def _metric(self, family: HistogramFamily, state: _State) -> Metric:
-        before = self._before[family.name]
+    def _metric(self, family: HistogramFamily) -> Metric:
+        buckets, before = family.histogram.buckets(), self._before[family.name]
+        totals = [round(total) for _, total in buckets]
+        counts_now = [b - a for a, b in zip([0, *totals], totals, strict=False)]
+        state = _State(counts_now, family.histogram.sum, time.time_ns())
         if self._temporality is AggregationTemporality.DELTA:
             self._before[family.name] = state
         counts = [new - old for new, old in zip(state.counts, before.counts, strict=True)]
@@ -59,7 +60,7 @@ class HistogramPoints:
             count=sum(counts),
             sum=state.sum - before.sum,
             bucket_counts=counts,
-            explicit_bounds=state.bounds,
+            explicit_bounds=[float(bound) for bound, _ in buckets[:-1]],
             min=None,  # type: ignore[arg-type]  # not kept; OTLP may be without
             max=None,  # type: ignore[arg-type]
         )

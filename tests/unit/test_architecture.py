@@ -11,7 +11,7 @@ import pytest
 import kafka_processor
 
 PACKAGE = Path(kafka_processor.__file__).parent
-ROOMS = ("ops", "replay")
+ROOMS = ("ops", "replay", "telemetry", "lineage")
 """Optional features: each a package of its own that is loaded only where it is asked for."""
 MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
     f"{room}.{path.stem}": path for room in ROOMS for path in (PACKAGE / room).glob("*.py")
@@ -30,7 +30,8 @@ KNOW_KAFKA = {
     "preflight",
     "processor",
     "main",
-    "ops.collector",
+    "ops.families",
+    "lineage.run",
     "replay.scanning",
     "replay.sending",
     "replay.run",
@@ -50,6 +51,8 @@ PURE = {
     "failed_messages",
     "ops.client_statistics",
     "ops.histogram",
+    "telemetry.trace_context",
+    "lineage.columns",
     "replay.selection",
     "replay.outcomes",
     "replay.candidates",
@@ -126,7 +129,8 @@ def test_the_daemon_loads_no_room_that_is_not_asked_for() -> None:
     loaded = answer.stdout.split()
     assert "kafka_processor.processor" in loaded
     rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
-    assert not [name for name in loaded if name.startswith((*rooms, "prometheus_client"))]
+    packages = ("prometheus_client", "opentelemetry", "openlineage")
+    assert not [name for name in loaded if name.startswith((*rooms, *packages))]
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if "." not in name))
@@ -135,11 +139,39 @@ def test_rooms_have_one_door(name: str) -> None:
     found = {(name, module, taken) for module, taken in imports(name) if module.startswith(rooms)}
     assert found <= {
         ("main", "kafka_processor.replay", "command"),
+        ("watching", "kafka_processor.ops.insight", "Insight"),
         ("watching", "kafka_processor.ops.room", "open_room"),
+        ("watching", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
+        ("watching", "kafka_processor.telemetry.trace_sender", "TraceSender"),
+        ("watching", "kafka_processor.lineage.room", "Lineage"),
     }
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if "." in name))
+def test_a_room_knows_of_others_only_the_figures(name: str) -> None:
+    room = name.partition(".")[0]
+    others = tuple(f"kafka_processor.{other}" for other in ROOMS if other != room)
+    found = {module for module, _ in imports(name) if module.startswith(others)}
+    assert not found or room == "telemetry"
+    assert found <= {f"kafka_processor.ops.{module}" for module in ("families", "insight")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_package_that_only_a_room_needs_is_known_to_it_alone(room: str) -> None:
+    package = {"ops": "prometheus_client", "telemetry": "opentelemetry", "lineage": "openlineage"}
+    knowing = {
+        name
+        for name in MODULES
+        for module, _ in imports(name)
+        if module.partition(".")[0] == package.get(room)
+    }
+    assert all(name.startswith(f"{room}.") for name in knowing)
 
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:
     """`cd kafka_processor && python main.py` puts this folder first on the path."""
     assert not MODULES.keys() & sys.stdlib_module_names
-    assert not MODULES.keys() & {"confluent_kafka", "msgspec", "dotenv", "structlog"}
+    assert not MODULES.keys() & {
+        "confluent_kafka", "msgspec", "dotenv", "structlog", "prometheus_client", "opentelemetry",
+        "openlineage", "requests", "attr", "yaml", "google",
+    }  # fmt: skip

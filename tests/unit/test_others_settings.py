@@ -1,0 +1,164 @@
+"""What OpenTelemetry's and OpenLineage's settings turn on, and what is wrong with them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kafka_processor import watching
+from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.openlineage_settings import is_lineage_wanted
+from kafka_processor.otel_settings import wanted_signals
+
+BOTH = frozenset({"traces", "metrics"})
+HERE = "http://localhost:4318"
+
+
+def otlp(**settings: str) -> dict[str, str]:
+    return {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in settings.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "signals"),
+    [
+        ({}, frozenset()),
+        ({"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_SAMPLER": "always_on"}, frozenset()),
+        (otlp(ENDPOINT=HERE), BOTH),
+        (otlp(ENDPOINT=" "), frozenset()),
+        (otlp(TRACES_ENDPOINT=HERE), frozenset({"traces"})),
+        (otlp(METRICS_ENDPOINT="https://[::1]:4318/v1/metrics"), frozenset({"metrics"})),
+        (otlp(LOGS_ENDPOINT=HERE), frozenset()),
+        (otlp(ENDPOINT=HERE, PROTOCOL="http/protobuf"), BOTH),
+        (otlp(ENDPOINT=HERE) | {"OTEL_SDK_DISABLED": "True"}, frozenset()),
+        (otlp(ENDPOINT=HERE) | {"OTEL_SDK_DISABLED": "false"}, BOTH),
+        (otlp(ENDPOINT=HERE) | {"OTEL_METRICS_EXPORTER": "none"}, frozenset({"traces"})),
+        (otlp(ENDPOINT=HERE) | {"OTEL_TRACES_EXPORTER": "console, otlp"}, BOTH),
+        (otlp(PROTOCOL="grpc"), frozenset()),
+    ],
+)
+def test_a_signal_is_sent_where_it_has_an_endpoint(
+    given: dict[str, str], signals: frozenset[str]
+) -> None:
+    assert wanted_signals(given) == signals
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (
+            otlp(ENDPOINT=HERE, PROTOCOL="grpc"),
+            "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not spoken; set http/protobuf, "
+            "and an endpoint for it",
+        ),
+        (
+            otlp(ENDPOINT=HERE, METRICS_PROTOCOL="http/json"),
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/json' is not spoken; set http/protobuf, "
+            "and an endpoint for it",
+        ),
+        *(
+            (
+                otlp(ENDPOINT=address),
+                "OTEL_EXPORTER_OTLP_ENDPOINT: no address of the form http://localhost:4318",
+            )
+            for address in ("localhost:4318", "grpc://a:4317", "http://", "http://[", "http://a:x")
+        ),
+    ],
+)
+def test_what_cannot_be_sent_to_is_one_line(given: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        wanted_signals(given)
+    assert raised.value.lines == [line]
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder and a home without files."""
+    (tmp_path / "home" / ".openlineage").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "is_wanted"),
+    [
+        ({}, False),
+        ({"OPENLINEAGE_NAMESPACE": "x", "OPENLINEAGE_API_KEY": "y"}, False),
+        ({"OPENLINEAGE_URL": "http://localhost:5000"}, True),
+        ({"OPENLINEAGE__TRANSPORT__TYPE": "file"}, True),
+        ({"OPENLINEAGE_URL": "http://localhost:5000", "OPENLINEAGE_DISABLED": "true"}, False),
+    ],
+)
+@pytest.mark.usefixtures("nowhere")
+def test_lineage_is_told_where_its_client_is_configured(
+    given: dict[str, str], is_wanted: bool
+) -> None:
+    assert is_lineage_wanted(given) is is_wanted
+
+
+@pytest.mark.parametrize("place", ["work/openlineage.yml", "home/.openlineage/openlineage.yml"])
+def test_a_file_where_the_client_looks_for_it_configures_it(nowhere: Path, place: str) -> None:
+    (nowhere / place).touch()
+    assert is_lineage_wanted({})
+
+
+def test_a_file_that_is_named_has_to_be_there(nowhere: Path) -> None:
+    file = nowhere / "lineage.yml"
+    with pytest.raises(SettingsError, match=r"^OPENLINEAGE_CONFIG: .* is not allowed; a file"):
+        is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+    file.touch()
+    assert is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+
+
+ALL_ON = {
+    "OPS_PORT": "9108",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": HERE,
+    "OPENLINEAGE_URL": "http://localhost:5000",
+}
+
+
+def test_packages_that_are_missing_are_one_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "find_spec", lambda _: None)
+    with pytest.raises(SettingsError) as raised:
+        watching.demand_packages(load_settings(ALL_ON), ALL_ON)
+    assert [line.partition(":")[0] for line in raised.value.lines] == list(ALL_ON)
+    assert all("pip install" in line for line in raised.value.lines)
+    watching.demand_packages(load_settings({}), {})
+
+
+def test_packages_are_found() -> None:
+    watching.demand_packages(load_settings(ALL_ON), ALL_ON)
+    assert not watching._is_installed("no_such_package.with_a_module")
+
+
+OPEN_ALL_THAT_IS_ON = """
+import os, sys
+from kafka_processor.config import load_settings
+from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.logs import create_log
+from kafka_processor.watching import watch
+settings = load_settings({})
+with watch(settings, dict(os.environ), "key", create_log(settings), Heartbeat()) as found:
+    print(*sys.modules)
+"""
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    "given", [{}, {"OTEL_SDK_DISABLED": "true", "OPENLINEAGE_DISABLED": "true", **ALL_ON}]
+)
+def test_off_neither_is_loaded(given: dict[str, str]) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", OPEN_ALL_THAT_IS_ON],
+        env={"PYTHONPATH": str(Path(watching.__file__).parents[1]), **given},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    loaded = answer.stdout.split()
+    assert "kafka_processor.watching" in loaded
+    rooms = ("opentelemetry", "openlineage", "kafka_processor.telemetry", "kafka_processor.lineage")
+    assert not [name for name in loaded if name.startswith(rooms)]

@@ -1,0 +1,121 @@
+"""The trace header of events: the W3C's form, and nothing else."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka_processor.config import load_settings
+from kafka_processor.pipeline import Pipeline, trace_parent
+from kafka_processor.telemetry.trace_context import (
+    TraceParent,
+    choose,
+    parse_some,
+    parse_trace_parent,
+)
+
+GOOD = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+PARENT = TraceParent(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7, 1)
+
+
+def test_the_example_of_the_specification() -> None:
+    assert parse_trace_parent(GOOD) == PARENT
+    assert PARENT.is_sampled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"00",
+        GOOD[:-1],
+        GOOD + b"0",
+        GOOD + b"-more",  # of version 00 there is no more
+        GOOD + b"\n",
+        b" " + GOOD,
+        GOOD.upper(),
+        b"ff" + GOOD[2:],
+        b"0g" + GOOD[2:],
+        b"00-" + b"0" * 32 + GOOD[35:],
+        GOOD[:36] + b"0" * 16 + b"-01",
+        GOOD.replace(b"-", b"_"),
+        GOOD.decode().translate({48: 0x0660}).encode(),  # another alphabet's digits
+    ],
+)
+def test_what_is_not_of_the_form_counts_as_none(text: bytes) -> None:
+    assert parse_trace_parent(text) is None
+
+
+@pytest.mark.parametrize("text", [b"cc" + GOOD[2:], b"01" + GOOD[2:] + b"-what-comes-later"])
+def test_later_versions_may_have_more(text: bytes) -> None:
+    assert parse_trace_parent(text) == PARENT
+
+
+@given(
+    st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.integers(0, 255), st.integers(0, 254)
+)
+def test_every_parent_is_read_as_it_was_written(
+    trace_id: int, span_id: int, flags: int, version: int
+) -> None:
+    text = f"{version:02x}-{trace_id:032x}-{span_id:016x}-{flags:02x}".encode()
+    assert parse_trace_parent(text) == (trace_id, span_id, flags)
+
+
+@given(st.binary(max_size=80) | st.from_regex(rb"[0-9a-f]{2}-.{32}-.{16}-.{2}.?"))
+def test_no_bytes_whatever_raise_or_become_an_invalid_parent(text: bytes) -> None:
+    parent = parse_trace_parent(text)
+    if parent:
+        assert re.match(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", text)
+        assert 0 < parent.trace_id < 2**128
+        assert 0 < parent.span_id < 2**64
+
+
+@given(st.lists(st.sampled_from([GOOD, GOOD[:-1] + b"0", b"junk", b""]), max_size=50))
+def test_recorded_parents_are_taken_first(texts: list[bytes]) -> None:
+    found = parse_some(texts, 10)
+    sampled, others = texts.count(GOOD), texts.count(GOOD[:-1] + b"0")
+    assert len(found) == min(sampled + others, 10)
+    assert sum(each.is_sampled for each in found) == min(sampled, 10)
+    chosen = choose([*reversed(found), *found], 10)
+    assert len(chosen) == min(2 * len(found), 10)
+    assert sum(each.is_sampled for each in chosen) >= min(sampled, 10)
+
+
+header = st.tuples(
+    st.sampled_from(["traceparent", "Traceparent", "other"]), st.none() | st.binary()
+)
+
+
+@given(st.lists(header, max_size=5))
+def test_the_first_header_of_the_name_counts(headers: list[tuple[str, bytes | None]]) -> None:
+    values = [value for name, value in headers if name == "traceparent" and value is not None]
+    assert trace_parent(headers) == (values[0][:56] if values else None)
+
+
+class Message:
+    def __init__(self, headers: list[tuple[str, bytes]] | None) -> None:
+        self._headers = headers
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return self._headers
+
+    def offset(self) -> int:
+        return 0
+
+    def value(self) -> bytes:
+        return b"{}"
+
+    def timestamp(self) -> tuple[int, int]:
+        return (0, 0)
+
+
+@pytest.mark.parametrize(("wanted", "noted"), [(True, [GOOD]), (False, [])])
+def test_the_pipeline_notes_them_where_somebody_wants_them(
+    wanted: bool, noted: list[bytes]
+) -> None:
+    pipeline = Pipeline(load_settings({}), b"k" * 32, notes_trace_parents=wanted)
+    messages = [Message(None), Message([("other", b"")]), Message([("traceparent", GOOD)])]
+    work = pipeline.work(0, messages, 0, {})
+    assert work.trace_parents == noted
+    assert work.messages == 3
