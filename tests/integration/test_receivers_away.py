@@ -1,0 +1,54 @@
+"""Receivers of telemetry and lineage that are away, slow or unwilling disturb nothing."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.brokers import HOST, free_port
+from tests.support.job import Job
+from tests.support.load import assert_each_once, send_load
+from tests.support.receiver import receiving
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    yield f"http://{HOST}:{free_port()}"
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """Takes connections, and answers nothing."""
+    with socket.create_server((HOST, 0)) as server:
+        yield f"http://{HOST}:{server.getsockname()[1]}"
+
+
+@contextmanager
+def unwilling() -> Iterator[str]:
+    with receiving() as receiver:
+        receiver.status = 500
+        yield receiver.url
+
+
+@pytest.mark.parametrize("receiver", [nobody, silent, unwilling], ids=lambda each: each.__name__)
+def test_the_daemon_works_and_stops_in_time(job: Job, receiver: object) -> None:
+    assert callable(receiver)
+    with receiver() as url:
+        daemon = job.start(
+            OTEL_EXPORTER_OTLP_ENDPOINT=url,
+            OTEL_METRIC_EXPORT_INTERVAL="500",
+            OTEL_BSP_SCHEDULE_DELAY="100",
+            OTEL_BSP_MAX_QUEUE_SIZE="20",
+            OTEL_BSP_MAX_EXPORT_BATCH_SIZE="10",
+            OPENLINEAGE_URL=url,
+        )
+        for number in range(10):
+            send_load(job, 100, first=100 * number)
+            job.wait_for_lines(100 * (number + 1))
+        daemon.stop()
+    assert_each_once(job, job.results(), {0: 1000})
+    for kind in ("traces", "lineage"):
+        lines = daemon.lines_with(f"{kind} w.* not delivered")
+        assert 1 <= len(lines) <= 3, daemon.log
+    assert all("[warning  ]" in line or "[info     ]" in line for line in daemon.log_lines)
