@@ -123,7 +123,7 @@ def watch(
 
             traces = TraceSender(settings, log)
             found.senders.append(traces)
-            found.observers.append(traces.observer)
+            found.observers.insert(0, traces.observer)  # before others take their time
             found.notes_trace_parents = True
         if wants_lineage:
             from kafka_processor.lineage.room import Lineage  # noqa: PLC0415

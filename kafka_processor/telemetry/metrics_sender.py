@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -46,11 +47,15 @@ class MetricsSender:
         for family in families:
             if not isinstance(family, HistogramFamily):
                 add_instrument(meter, family)
-        self._end = threading.Thread(target=self._provider.shutdown, daemon=True)
+        self._end = threading.Thread(target=self._shut_down, daemon=True)
 
     def end(self, _error: BaseException | None) -> None:
         """The last figures are sent, whenever the next were due."""
         self._end.start()
+
+    def _shut_down(self) -> None:
+        with suppress(Exception):  # what could not be sent is counted as such
+            self._provider.shutdown()
 
     def wait(self, timeout: float) -> None:
         self._end.join(timeout)

@@ -1,6 +1,7 @@
 """Traces of batches, put together: from the loop's observer to the collector."""
 
 import threading
+from contextlib import suppress
 
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
@@ -26,10 +27,14 @@ class TraceSender:
         self._provider.add_span_processor(self._queue)
         tracer = self._provider.get_tracer("kafka_processor", __version__)
         self.observer = BatchTracer(SpanWriter(tracer, settings, self._queue).write)
-        self._end = threading.Thread(target=self._provider.shutdown, daemon=True)
+        self._end = threading.Thread(target=self._shut_down, daemon=True)
 
     def end(self, _error: BaseException | None) -> None:
         self._end.start()
+
+    def _shut_down(self) -> None:
+        with suppress(Exception):  # what could not be sent is counted as such
+            self._provider.shutdown()
 
     def wait(self, timeout: float) -> None:
         self._end.join(timeout)
