@@ -40,9 +40,10 @@ class BatchTracer(Observer):
         if batch is not self._batch:
             self._batch = batch
             self._published = BatchTrace()
-        self._take_gathered()
-        now = time.monotonic()
-        self._published.publish.add(now - seconds, now)
+        if self._gathered.work.pieces:
+            self._take_gathered()
+            now = time.monotonic()
+            self._published.publish.add(now - seconds, now)
 
     def _take_gathered(self) -> None:
         self._published.extend(self._gathered)
@@ -66,7 +67,8 @@ class BatchTracer(Observer):
         else:
             # Not even published: what was gathered was to be part of it.
             self._take_gathered()
-            self._published.publish.add(self._published.work.ended, now)
+            trace = self._published
+            trace.publish.add(max(trace.work.ended, trace.publish.ended), now)
         if self._published.messages:
             self._write(self._published, {}, failure)
         self._forget_batch()

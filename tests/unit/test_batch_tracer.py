@@ -240,6 +240,19 @@ def test_a_batch_whose_commit_fails_is_an_error_and_its_successor_has_nothing_of
     assert attributes(loop.spans()["process"])["kafka_processor.offsets"] == ("0:0-9",)
 
 
+def test_a_batch_that_was_opened_for_something_else_begins_with_its_first_poll(
+    loop: Loop,
+) -> None:
+    batch = FakeBatch()
+    loop.publish(batch, 0.1)
+    works = loop.work(0, 0, 10, 0.2)
+    loop.publish(batch, 0.1)
+    loop.commit(batch, works, 0.1)
+    spans = loop.spans()
+    assert times(spans["publish"]) == pytest.approx((100.4, 100.5), abs=1e-5)
+    assert times(spans["process"]) == pytest.approx((100.1, 100.6), abs=1e-5)
+
+
 @pytest.mark.parametrize("pieces", [0, 2])
 def test_a_batch_that_cannot_be_published_is_an_error(loop: Loop, pieces: int) -> None:
     batch = FakeBatch()
