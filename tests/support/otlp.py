@@ -34,12 +34,9 @@ class ReceivedSpan:
         return bool(self.span.status.code == Status.STATUS_CODE_ERROR)
 
     @property
-    def links(self) -> set[str]:
-        """As `traceparent` headers of version 00."""
-        return {
-            f"00-{link.trace_id.hex()}-{link.span_id.hex()}-{link.flags & 0xFF:02x}"
-            for link in self.span.links
-        }
+    def links(self) -> list[str]:
+        """Trace and span, as in a `traceparent` header; the SDK does not send its flags."""
+        return [f"{link.trace_id.hex()}-{link.span_id.hex()}" for link in self.span.links]
 
 
 @dataclass(frozen=True)
