@@ -1,13 +1,10 @@
 """What OpenTelemetry's and OpenLineage's settings turn on, and what is wrong with them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from kafka_processor import watching
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import SettingsError
 from kafka_processor.openlineage_settings import is_lineage_wanted
 from kafka_processor.otel_settings import wanted_signals
 
@@ -110,55 +107,3 @@ def test_a_file_that_is_named_has_to_be_there(nowhere: Path) -> None:
         is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
     file.touch()
     assert is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
-
-
-ALL_ON = {
-    "OPS_PORT": "9108",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": HERE,
-    "OPENLINEAGE_URL": "http://localhost:5000",
-}
-
-
-def test_packages_that_are_missing_are_one_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "find_spec", lambda _: None)
-    with pytest.raises(SettingsError) as raised:
-        watching.demand_packages(load_settings(ALL_ON), ALL_ON)
-    assert [line.partition(":")[0] for line in raised.value.lines] == list(ALL_ON)
-    assert all("pip install" in line for line in raised.value.lines)
-    watching.demand_packages(load_settings({}), {})
-
-
-def test_packages_are_found() -> None:
-    watching.demand_packages(load_settings(ALL_ON), ALL_ON)
-    assert not watching._is_installed("no_such_package.with_a_module")
-
-
-OPEN_ALL_THAT_IS_ON = """
-import os, sys
-from kafka_processor.config import load_settings
-from kafka_processor.heartbeat import Heartbeat
-from kafka_processor.logs import create_log
-from kafka_processor.watching import watch
-settings = load_settings({})
-with watch(settings, dict(os.environ), "key", create_log(settings), Heartbeat()) as found:
-    print(*sys.modules)
-"""
-
-
-@pytest.mark.usefixtures("nowhere")
-@pytest.mark.parametrize(
-    "given", [{}, {"OTEL_SDK_DISABLED": "true", "OPENLINEAGE_DISABLED": "true", **ALL_ON}]
-)
-def test_off_neither_is_loaded(given: dict[str, str]) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", OPEN_ALL_THAT_IS_ON],
-        env={"PYTHONPATH": str(Path(watching.__file__).parents[1]), **given},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    loaded = answer.stdout.split()
-    assert "kafka_processor.watching" in loaded
-    rooms = ("opentelemetry", "openlineage", "kafka_processor.telemetry", "kafka_processor.lineage")
-    assert not [name for name in loaded if name.startswith(rooms)]
