@@ -51,12 +51,4 @@ def _create_client() -> OpenLineageClient:
         raise SettingsError(
             ["openlineage.yml: no transport can be read from it; name one, such as http or file"]
         )
-    _do_not_guess_the_source(client)
     return client
-
-
-def _do_not_guess_the_source(client: OpenLineageClient) -> None:
-    """Else the client tells the address of a git folder's remote, in which there may be a login."""
-    source = getattr(client.config.facets, "source_code_location", None)
-    if source and not source.repo_url:
-        source.disabled = True

@@ -37,6 +37,7 @@ def test_the_daemon_works_and_stops_in_time(job: Job, receiver: object) -> None:
     with receiver() as url:
         daemon = job.start(
             OTEL_EXPORTER_OTLP_ENDPOINT=url,
+            OTEL_EXPORTER_OTLP_HEADERS="no header but a 5ec4e7",
             OTEL_METRIC_EXPORT_INTERVAL="500",
             OTEL_BSP_SCHEDULE_DELAY="100",
             OTEL_BSP_MAX_QUEUE_SIZE="20",
@@ -51,4 +52,5 @@ def test_the_daemon_works_and_stops_in_time(job: Job, receiver: object) -> None:
     for kind in ("traces", "lineage"):
         lines = daemon.lines_with(f"{kind} w.* not delivered")
         assert 1 <= len(lines) <= 3, daemon.log
+    assert "5ec4e7" not in daemon.log
     assert all("[warning  ]" in line or "[info     ]" in line for line in daemon.log_lines)
