@@ -1,7 +1,8 @@
 """Faults of a real daemon, seen by a real Prometheus, told by a real Alertmanager."""
 
-import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,27 @@ def monitoring(port: int, tmp_path: Path) -> Iterator[Monitoring]:
         yield monitoring
 
 
+@contextmanager
+def steady_load(job: Job, *values: bytes) -> Iterator[None]:
+    """Sends the values again and again, some tens a second, meanwhile."""
+    ending = threading.Event()
+
+    def send() -> None:
+        while not ending.wait(0.1):
+            job.send_all(values)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
 def test_faults_arrive_at_the_webhook(job: Job, daemon: Daemon, monitoring: Monitoring) -> None:
-    send_load(job, 200)
-    wait_until(
-        lambda: bool(monitoring.query('kafka_processor_messages_total{outcome="processed"} > 0')),
-        "the first scrape",
-    )
-    job.send_all([b"no JSON"] * 500)
-    monitoring.wait_for("KafkaProcessorErrorShare", severity="ticket")
+    with steady_load(job, event(0, 1), event(0, 2), b"no JSON"):
+        monitoring.wait_for("KafkaProcessorErrorShare", severity="ticket")
     job.send(event(0, 1), 0, age=3600)
     job.flush()
     monitoring.wait_for("KafkaProcessorSkips", severity="ticket")
@@ -89,14 +103,12 @@ def test_a_standstill_is_told_although_the_process_is_well(
 def test_each_query_of_the_dashboard_finds_series(
     job: Job, daemon: Daemon, monitoring: Monitoring
 ) -> None:
-    send_load(job, 400)
     assert daemon.is_running
-    job.send_all([b"no JSON", json.dumps({"user_id": "u"}).encode()])
     job.send(too_large_event(1))
-    job.send_all([event(0, number) for number in range(200)])
     panels = grafana_dashboard.dashboard()["panels"]
     queries = [target["expr"] for panel in panels for target in panel["targets"]]
     assert len(queries) > 20
-    for query in queries:
-        concrete = query.replace("$job", ".*").replace("$__rate_interval", "30s")
-        wait_until(lambda q=concrete: bool(monitoring.query(q)), f"series of {query}")  # type: ignore[misc]
+    with steady_load(job, event(0, 1), b"no JSON"):
+        for query in queries:
+            concrete = query.replace("$job", ".*").replace("$__rate_interval", "30s")
+            wait_until(lambda q=concrete: bool(monitoring.query(q)), f"series of {query}")  # type: ignore[misc]
