@@ -1,0 +1,103 @@
+"""`kafka-processor dashboard`: options and settings in, a page until it is stopped."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.util import find_spec
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from kafka_processor.config import (
+    Settings,
+    SettingsError,
+    environment_and_dotenv,
+    load_settings,
+)
+from kafka_processor.dashboard.arguments import Options, parse, token_of
+from kafka_processor.dashboard.board import Board
+from kafka_processor.dashboard.cluster import Cluster
+from kafka_processor.dashboard.feed import Feed
+from kafka_processor.dashboard.listening import address_of, is_loopback, listen
+from kafka_processor.dashboard.state import State
+from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.watching import CannotListen
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_WRONG: Final = 2
+
+NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
+"""Settings that are not looked at: no key is needed to look at what was published."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit code (`docs/dashboard.md`)."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        options = parse(arguments)
+        _demand_packages()
+        given = environment_and_dotenv(os.environ)
+        settings = load_settings({n: v for n, v in given.items() if n not in NOT_NEEDED})
+        with listen(options.host, options.port) as listener:
+            token = token_of(given, is_loopback(listener))
+            _serve(settings, options, listener, token, stopping)
+    except SettingsError as wrong:
+        _say(*wrong.lines)
+        return EXIT_WRONG
+    except CannotListen as why:
+        _say(str(why))
+        return EXIT_FAILED
+    except KafkaException as exception:
+        error = error_of(exception)
+        if error.code() != KafkaError._INVALID_ARG:
+            _say(f"cannot go on: {describe(error)}")
+            return EXIT_FAILED
+        _say(f"KAFKA_PROPERTIES_FILE or KAFKA_SSL_*: {error.str()}")
+        return EXIT_WRONG
+    return EXIT_OK
+
+
+def _demand_packages() -> None:
+    """Raises SettingsError."""
+    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+        raise SettingsError(
+            [f"the dashboard needs {', '.join(missing)}: pip install 'kafka-processor[dashboard]'"]
+        )
+
+
+def _serve(
+    settings: Settings,
+    options: Options,
+    listener: socket.socket,
+    token: str | None,
+    stopping: threading.Event,
+) -> None:
+    # It imports what may not be installed.
+    from kafka_processor.dashboard.server import serve  # noqa: PLC0415
+
+    silent = logging.getLogger("kafka_processor.dashboard.client")
+    silent.addHandler(logging.NullHandler())
+    silent.propagate = False
+    board = Board(State(settings, options.window))
+    feed = Feed(settings, board, silent)
+    cluster = Cluster(settings, board, feed, options.window, silent)
+    with ExitStack() as threads:
+        for each in (feed, cluster):
+            threads.callback(each.close)
+            each.start()
+        print(f"Dashboard: {address_of(listener, options.host, token)}", flush=True)  # noqa: T201
+        if not stopping.is_set():
+            serve(listener, board.snapshot, token=token, is_loopback=is_loopback(listener))
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,71 @@
+"""Messages that failed: how many lately, by type, and the latest ones."""
+
+from bisect import insort
+from collections import Counter
+from typing import Final
+
+from msgspec import Struct
+
+from kafka_processor.dashboard.formats import Failure, printable
+from kafka_processor.dashboard.totals import OTHER
+from kafka_processor.records import ERROR_TYPES
+
+LATEST: Final = 20
+MAX_ID: Final = 280
+"""Of a message: a topic has at most 249 characters."""
+MAX_TYPE: Final = 40
+MAX_MESSAGE: Final = 500
+
+
+class LatestFailure(Struct):
+    """Ready to be shown; `time` in milliseconds since the epoch."""
+
+    time: int
+    message_id: str
+    error_type: str
+    error_message: str
+
+
+class Failures:
+    """Times of records in milliseconds; only the last `window` seconds are counted."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._seconds: dict[int, Counter[str]] = {}
+        self._latest: list[LatestFailure] = []
+
+    def take(self, failure: Failure, time: int, now: int) -> None:
+        """`now` in seconds."""
+        second = min(time // 1000, now)
+        if second > now - self._window:
+            kind = failure.error_type if failure.error_type in ERROR_TYPES else OTHER
+            if second not in self._seconds:
+                self._forget(now)
+                self._seconds[second] = Counter()
+            self._seconds[second][kind] += 1
+        if len(self._latest) == LATEST and time < self._latest[0].time:
+            return
+        shown = LatestFailure(
+            time,
+            printable(failure.message_id, MAX_ID),
+            printable(failure.error_type, MAX_TYPE),
+            printable(failure.error_message, MAX_MESSAGE),
+        )
+        insort(self._latest, shown, key=lambda each: each.time)
+        del self._latest[:-LATEST]
+
+    def _forget(self, now: int) -> None:
+        for second in [each for each in self._seconds if each <= now - self._window]:
+            del self._seconds[second]
+
+    def recent(self, now: int) -> Counter[str]:
+        """Those of the window by type."""
+        self._forget(now)
+        whole: Counter[str] = Counter()
+        for types in self._seconds.values():
+            whole.update(types)
+        return whole
+
+    def latest(self) -> list[LatestFailure]:
+        """The latest first."""
+        return self._latest[::-1]

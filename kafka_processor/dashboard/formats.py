@@ -1,0 +1,67 @@
+"""What is read of the topics' records: less than they hold, and nothing without a bound.
+
+Neither `user_id` nor `message_content` is decoded: what is not read cannot be shown.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+MAX_COUNT: Final = 2**53
+"""The largest count that a browser's numbers hold."""
+
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+
+
+class MetricsLine(Struct, gc=False):
+    """`latency` in seconds."""
+
+    outcome: str
+    latency: float | None = None
+
+
+class Metrics(Struct):
+    message_details: list[MetricsLine]
+
+
+class Failure(Struct):
+    message_id: str
+    error_type: str
+    error_message: str
+
+
+class Summary(Struct):
+    """Cumulative counts of one input partition."""
+
+    consumer_group: str
+    source_topic: str
+    source_partition: int
+    total_received_count: Count
+    processed_count: Count
+    filtered_count: Count
+    skipped_count: Count
+    error_count: Count
+    error_type_counts: dict[str, Count]
+    device_type_counts: dict[str, Count]
+    locale_counts: dict[str, Count]
+    replayed_count: Count = 0
+
+
+decode_metrics = msgspec.json.Decoder(Metrics).decode
+decode_failure = msgspec.json.Decoder(Failure).decode
+decode_summary = msgspec.json.Decoder(Summary).decode
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise."""
+
+
+def printable(text: str, most: int) -> str:
+    """At most so many characters of a text, what cannot be seen as escapes: no direction of
+    writing, no line break, nothing invisible comes through."""
+    shown = "".join(each if each.isprintable() else _escaped(each) for each in text[:most])
+    return f"{shown}…" if len(text) > most else shown
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()

@@ -1,0 +1,101 @@
+"""The group as a broker describes it: its members, and how much waits in each partition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from kafka_processor.dashboard.formats import printable
+
+MAX_NAME = 60
+SHOWN = 64
+"""Rows of a table at most."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """`name`: its INSTANCE_ID, or what the client made up."""
+
+    name: str
+    partitions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """`problem` says why it cannot be seen; empty if it can. Offsets are of the input topic."""
+
+    state: str = ""
+    """In a word: stable, rebalancing, empty, gone."""
+    members: tuple[Member, ...] = ()
+    committed: Mapping[int, int] = field(default_factory=dict)
+    starts: Mapping[int, int] = field(default_factory=dict)
+    """Of partitions without a committed offset."""
+    ends: Mapping[int, int] = field(default_factory=dict)
+    problem: str = ""
+
+    def lags(self) -> dict[int, int]:
+        """Messages by partition that wait; with what is not committed by their producer yet."""
+        return {
+            partition: max(end - self.committed.get(partition, self.starts.get(partition, end)), 0)
+            for partition, end in self.ends.items()
+        }
+
+
+class PartitionRow(Struct):
+    partition: int
+    member: str | None
+    committed: int | None
+    end: int
+    lag: int
+    received: int
+    failed: int
+
+
+class MemberRow(Struct):
+    name: str
+    partitions: list[int]
+    more_partitions: int
+    lag: int
+
+
+def partition_rows(
+    group: Group, counted: Mapping[int, tuple[int, int]]
+) -> tuple[list[PartitionRow], int]:
+    """A row for each partition, and how many have none: those with the least lag.
+
+    `counted`: received and failed messages by partition.
+    """
+    owners = {
+        partition: printable(member.name, MAX_NAME)
+        for member in group.members
+        for partition in member.partitions
+    }
+    lags = group.lags()
+    shown = sorted(sorted(lags), key=lambda each: -lags[each])[:SHOWN]
+    rows = [
+        PartitionRow(
+            number,
+            owners.get(number),
+            group.committed.get(number),
+            group.ends[number],
+            lags[number],
+            *counted.get(number, (0, 0)),
+        )
+        for number in sorted(shown)
+    ]
+    return rows, len(lags) - len(rows)
+
+
+def member_rows(group: Group) -> tuple[list[MemberRow], int]:
+    """A row for each member, and how many have none."""
+    lags = group.lags()
+    rows = [
+        MemberRow(
+            printable(member.name, MAX_NAME),
+            list(member.partitions[:SHOWN]),
+            max(len(member.partitions) - SHOWN, 0),
+            sum(lags.get(partition, 0) for partition in member.partitions),
+        )
+        for member in sorted(group.members, key=lambda each: (each.partitions[:1], each.name))
+    ]
+    return rows[:SHOWN], max(len(rows) - SHOWN, 0)

@@ -1,0 +1,58 @@
+"""How far each topic has been read, and how old what is read is."""
+
+from dataclasses import dataclass, field
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
+@dataclass
+class _Partition:
+    is_at_end: bool = False
+    last: int | None = None
+    """Time of the record that was read last, in milliseconds."""
+
+
+@dataclass
+class Progress:
+    _partitions: dict[Place, _Partition] = field(default_factory=dict)
+
+    def start(self, place: Place) -> None:
+        self._partitions[place] = _Partition()
+
+    def forget(self, topic: str) -> None:
+        """It is gone."""
+        for place in [each for each in self._partitions if each[0] == topic]:
+            del self._partitions[place]
+
+    def took(self, place: Place, time: int) -> None:
+        partition = self._partitions.get(place)
+        if partition:
+            partition.is_at_end = False
+            partition.last = time
+
+    def reached_end(self, place: Place) -> None:
+        partition = self._partitions.get(place)
+        if partition:
+            partition.is_at_end = True
+
+    def is_read(self, topic: str) -> bool:
+        """Whether anything of it is being read."""
+        return any(place[0] == topic for place in self._partitions)
+
+    def has_more(self, topic: str) -> bool:
+        """Whether it was read to its end nowhere yet, or there is more by now."""
+        return any(
+            not partition.is_at_end
+            for place, partition in self._partitions.items()
+            if place[0] == topic
+        )
+
+    def behind(self, topic: str, now: int) -> float:
+        """Seconds between now and the oldest of what was read last, where there is more to read."""
+        waits = [
+            now - partition.last
+            for place, partition in self._partitions.items()
+            if place[0] == topic and not partition.is_at_end and partition.last is not None
+        ]
+        return max([0, *waits]) / 1000

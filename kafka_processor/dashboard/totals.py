@@ -1,0 +1,153 @@
+"""The whole since counting began: the sum over the latest summary of each input partition.
+
+Records are kept as bytes and decoded when somebody looks, so that a long topic is read fast.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from kafka_processor.dashboard.formats import UNREADABLE, Summary, decode_summary
+from kafka_processor.dashboard.timeline import KINDS, Kind
+from kafka_processor.records import ERROR_TYPES
+
+MAX_PARTITIONS: Final = 4096
+MAX_RECORD: Final = 64 * 1024
+"""Bytes; ten times the largest summary."""
+MAX_LABELS: Final = 256
+"""Of a kind, over all partitions; each has at most 32 device types and 64 locales."""
+OTHER: Final = "__other__"
+PUBLISHED_WITHIN: Final = 5
+"""Seconds within which a change is in the topic (contract)."""
+
+_is_label = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII).fullmatch
+_is_partition = re.compile(rb"[0-9]{1,6}").fullmatch
+
+
+@dataclass
+class Totals:
+    received: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Processed, filtered, skipped, and each type of error."""
+    replayed: int = 0
+    device_types: Counter[str] = field(default_factory=Counter)
+    locales: Counter[str] = field(default_factory=Counter)
+    by_partition: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Received and failed messages."""
+
+
+class Growth(NamedTuple):
+    """So many messages of a kind between two summaries of a partition, spread over `seconds`."""
+
+    seconds: range
+    kinds: Mapping[Kind, int]
+
+
+class _Latest(NamedTuple):
+    summary: Summary
+    second: int
+
+
+class SummaryTotals:
+    """Takes the records of one group and input topic; the topic may hold others' too."""
+
+    def __init__(self, group: str, topic: str) -> None:
+        self._group = group
+        self._topic = topic
+        self._prefix = f"{group}/{topic}-".encode()
+        self._waiting: dict[int, tuple[bytes, int]] = {}
+        self._latest: dict[int, _Latest] = {}
+        self.unreadable = 0
+        self.last: int | None = None
+        """When the latest summary was written, in seconds."""
+
+    def take(self, key: bytes | None, value: bytes | None, second: int) -> None:
+        """`second`: when it was written."""
+        if not key or not key.startswith(self._prefix):
+            return
+        number = key[len(self._prefix) :]
+        if not _is_partition(number) or int(number) >= MAX_PARTITIONS:
+            return
+        if not value:
+            self._waiting.pop(int(number), None)
+            self._latest.pop(int(number), None)
+        elif len(value) > MAX_RECORD:
+            self.unreadable += 1
+        else:
+            self._waiting[int(number)] = value, second
+
+    def forget(self) -> None:
+        """The topic is gone."""
+        self._waiting.clear()
+        self._latest.clear()
+
+    def read_waiting(self) -> Iterator[Growth]:
+        """Decodes what has come since the last call, and says what has grown since then."""
+        for partition, (value, second) in self._waiting.items():
+            try:
+                summary = _checked(decode_summary(value), self._group, self._topic, partition)
+            except (*UNREADABLE, _OfAnotherError):
+                self.unreadable += 1
+                continue
+            before = self._latest.get(partition)
+            self._latest[partition] = _Latest(summary, second)
+            self.last = max(self.last or 0, second)
+            if before:
+                start = max(before.second, second - PUBLISHED_WITHIN)
+                grown = _kinds(summary) - _kinds(before.summary)
+                yield Growth(range(min(start + 1, second), second + 1), grown)
+        self._waiting.clear()
+
+    def totals(self) -> Totals:
+        whole = Totals()
+        for partition, (summary, _) in self._latest.items():
+            whole.received += summary.total_received_count
+            whole.replayed += summary.replayed_count
+            whole.outcomes.update(
+                processed=summary.processed_count,
+                filtered=summary.filtered_count,
+                skipped=summary.skipped_count,
+            )
+            whole.outcomes.update(summary.error_type_counts)
+            whole.device_types.update(summary.device_type_counts)
+            whole.locales.update(summary.locale_counts)
+            whole.by_partition[partition] = summary.total_received_count, summary.error_count
+        whole.device_types = _listed(whole.device_types, _is_label)
+        whole.locales = _listed(whole.locales, _is_label)
+        return whole
+
+
+class _OfAnotherError(Exception):
+    """A record that says of itself that it belongs elsewhere."""
+
+
+def _checked(summary: Summary, group: str, topic: str, partition: int) -> Summary:
+    """Without labels that there are not. Raises _OfAnotherError."""
+    found = summary.consumer_group, summary.source_topic, summary.source_partition
+    if found != (group, topic, partition):
+        raise _OfAnotherError
+    summary.error_type_counts = _listed(summary.error_type_counts, ERROR_TYPES.__contains__)
+    summary.device_type_counts = _listed(summary.device_type_counts, _is_label)
+    summary.locale_counts = _listed(summary.locale_counts, _is_label)
+    return summary
+
+
+def _listed(counts: Mapping[str, int], is_label: Callable[[str], object]) -> Counter[str]:
+    """A bounded number of labels, the others as `__other__`."""
+    listed: Counter[str] = Counter()
+    for label, count in counts.items():
+        has_room = label in listed or len(listed) < MAX_LABELS
+        listed[label if has_room and is_label(label) else OTHER] += count
+    return listed
+
+
+def _kinds(summary: Summary) -> Counter[Kind]:
+    counts = (
+        summary.processed_count,
+        summary.filtered_count,
+        summary.skipped_count,
+        summary.error_count,
+    )
+    return Counter(dict(zip(KINDS, counts, strict=True)))
