@@ -74,10 +74,12 @@ def _demo(plan: Plan) -> int:
             daemon = Daemon(kafka.bootstrap_servers)
             stack.callback(daemon.close)
             daemon.start()
+        with _step("Starting the dashboard"):
+            dashboard = daemon.start_dashboard()
         reader = TopicReader(daemon.settings)
         stack.callback(reader.close)
         reader.start()
-        _say_what_to_do(kafka.bootstrap_servers, plan)
+        _say_what_to_do(kafka.bootstrap_servers, plan, dashboard)
 
         def check() -> None:
             daemon.check_that_it_runs()
@@ -88,7 +90,7 @@ def _demo(plan: Plan) -> int:
         events = LoginEvents(SEED, Shares())
         producer = LoginProducer(daemon.settings, events, lambda _: None, keyed=True)
         hint = _command(kafka.bootstrap_servers, "verify_summary_data.py")
-        watch = Watch(reader, producer, check, limit=plan.seconds, hint=hint)
+        watch = Watch(reader, producer, check, limit=plan.seconds, hint=hint, dashboard=dashboard)
         with _sending(producer, plan) as sending:
             is_handled = watch.until_handled(sending)
         account = _account(daemon, reader, producer, is_handled)
@@ -158,11 +160,12 @@ def _step(what: str) -> Iterator[None]:
     print(f"  done in {time.monotonic() - started:.1f} s", flush=True)
 
 
-def _say_what_to_do(servers: str, plan: Plan) -> None:
+def _say_what_to_do(servers: str, plan: Plan, dashboard: str) -> None:
     how_long = f"for {plan.seconds:g} s" if plan.seconds else "until Ctrl-C"
     print(
         f"Sending {plan.rate:g} events a second {how_long}, some of them faulty, too old, or of "
         "other app versions.\n"
+        f"The dashboard, in a browser: {dashboard}\n"
         "To look at a topic from another terminal meanwhile:\n"
         f"  {_command(servers, 'verify_processed_output.py')}",
         flush=True,

@@ -1,6 +1,7 @@
 """The daemon as the demo runs it: with default settings, and never outliving the demo."""
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from kafka_processor.config import Settings, load_settings, rules
 READY: Final = b"Kafka Consumer has started..."
 START_TIMEOUT: Final = 60.0
 STOP_TIMEOUT: Final = 10.0
+_ADDRESS: Final = re.compile(r"http://\S+")
 
 
 class DemoError(Exception):
@@ -38,18 +40,36 @@ class Daemon:
 
     def start(self) -> None:
         """Starts it and returns once it says that it works. Raises DemoError."""
-        unset = [f"-u{name}" for name, _ in rules() if name not in self._environment]
-        given = [f"{name}={value}" for name, value in self._environment.items()]
-        # Its temporary files go with the folder, also when it is killed.
-        given.append(f"TMPDIR={self._folder}")
-        command = ["env", *unset, *given, sys.executable, "-m", "kafka_processor"]
-        self._process = self._guard.start(command, self._log)
+        self._process = self._start(self._log)
         deadline = time.monotonic() + START_TIMEOUT
         while READY not in self._log.read_bytes():
             self.check_that_it_runs()
             if time.monotonic() > deadline:
                 raise DemoError(f"kafka_processor did not start in time; {self.describe_log()}")
             time.sleep(0.05)
+
+    def start_dashboard(self) -> str:
+        """Its page beside it, on a free port, as long as the demo runs: the address.
+
+        Raises DemoError.
+        """
+        log = self._folder / "dashboard.log"
+        process = self._start(log, "dashboard", "--port", "0")
+        deadline = time.monotonic() + START_TIMEOUT
+        while not (address := _ADDRESS.search(log.read_text("utf-8", errors="replace"))):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise DemoError(f"the dashboard did not start: {log.read_text('utf-8').strip()}")
+            time.sleep(0.05)
+        return address[0]
+
+    def _start(self, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+        """kafka_processor with the settings of the demo alone."""
+        unset = [f"-u{name}" for name, _ in rules() if name not in self._environment]
+        given = [f"{name}={value}" for name, value in self._environment.items()]
+        # Its temporary files go with the folder, also when it is killed.
+        given.append(f"TMPDIR={self._folder}")
+        command = ["env", *unset, *given, sys.executable, "-m", "kafka_processor", *arguments]
+        return self._guard.start(command, log)
 
     def check_that_it_runs(self) -> None:
         """Raises DemoError if it has ended."""

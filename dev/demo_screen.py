@@ -39,6 +39,8 @@ class View:
     """What goes on, in two or three words."""
     hint: str
     """A command to try from another terminal."""
+    dashboard: str
+    """Where the page is."""
 
 
 def printable(value: str | bytes | None, most: int = 200) -> str:
@@ -76,7 +78,7 @@ def draw(view: View, width: int, height: int) -> Layout:
         Layout(_headline(view, width), size=1),
         Layout(name="counts", size=counts_height),
         Layout(_masked_panel(view.latest), size=_MASKED_HEIGHT),
-        Layout(_latest_panel(view.latest), name="latest"),
+        Layout(_latest_panel(view.latest, view.dashboard), name="latest"),
         Layout(Text(view.hint, "dim", overflow="fold"), size=hint_height),
     )
     screen["counts"].split_row(
@@ -174,13 +176,21 @@ def _fields(origin: Input) -> Mapping[str, object]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _latest_panel(latest: Latest) -> Panel:
+def _latest_panel(latest: Latest, dashboard: str) -> Panel:
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(no_wrap=True, width=16)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for name, text, style in _latest_rows(latest):
         table.add_row(Text(name, style), Text(text))
-    return Panel(table, title="latest of the others", title_align="left", border_style="dim")
+    return Panel(
+        table,
+        title="latest of the others",
+        title_align="left",
+        # On the border: there is no line to spare on a screen of 24.
+        subtitle=f"dashboard: {dashboard}",
+        subtitle_align="right",
+        border_style="dim",
+    )
 
 
 def _latest_rows(latest: Latest) -> Iterable[tuple[str, str, str]]:

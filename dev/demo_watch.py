@@ -37,12 +37,14 @@ class Watch:
         *,
         limit: float | None,
         hint: str,
+        dashboard: str,
     ) -> None:
         self._reader = reader
         self._producer = producer
         self._check = check
         self._limit = limit
         self._hint = hint
+        self._dashboard = dashboard
         self._started = time.monotonic()
         self._latest = Latest()
         self._latest_since = -READING_TIME
@@ -95,6 +97,7 @@ class Watch:
                 latest=self._latest,
                 phase=phase,
                 hint=self._hint,
+                dashboard=self._dashboard,
             )
 
 

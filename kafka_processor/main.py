@@ -51,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from kafka_processor.replay import command  # noqa: PLC0415  # costs the daemon nothing
 
         return command.main(arguments[1:])
+    if list(arguments[:1]) == ["dashboard"]:
+        from kafka_processor.dashboard import command as dashboard  # noqa: PLC0415  # nor does this
+
+        return dashboard.main(arguments[1:])
     options = _read_arguments(arguments)
     stopping = threading.Event()
     if not options.check:
@@ -200,7 +204,8 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Reads login events from Kafka, checks, pseudonymises and masks them, and "
         "publishes each to its topic.\n\n"
         "kafka-processor replay: sends failed, filtered and skipped messages to the input again;\n"
-        "it has a --help of its own.",
+        "it has a --help of its own.\n"
+        "kafka-processor dashboard: a page that shows what the daemons do; so has it.",
         epilog=_settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

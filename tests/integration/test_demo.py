@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,7 +66,8 @@ class Demo:
 
     @property
     def daemon(self) -> psutil.Process:
-        [daemon] = [each for each in self.left if "kafka_processor" in each.cmdline()]
+        ours = [each for each in self.left if "kafka_processor" in each.cmdline()]
+        [daemon] = [each for each in ours if "dashboard" not in each.cmdline()]
         return daemon
 
     def wait_for_end(self) -> int:
@@ -73,7 +75,7 @@ class Demo:
         return self.process.wait()
 
     def check_that_nothing_is_left(self) -> None:
-        assert len(self._started) >= 3, "a broker, a daemon, and who guards them"
+        assert len(self._started) >= 4, "a broker, a daemon, a dashboard, and who guards them"
         wait_until(lambda: not self.left, lambda: f"the end of {self.left}")
 
     @property
@@ -168,6 +170,19 @@ def test_a_signal_ends_the_sending_and_the_account_follows(
 
     assert demo.wait_for_end() == 0, demo.output
     assert check_account(demo.output) > 0
+    demo.check_that_nothing_is_left()
+
+
+def test_the_dashboard_is_served_beside_it(start_demo: StartDemo) -> None:
+    demo = start_demo()
+    demo.wait_for("processed ")
+    address = re.search(r"^The dashboard, in a browser: (http://\S+)$", demo.output, re.MULTILINE)
+    assert address, demo.output
+    with urllib.request.urlopen(address[1], timeout=5) as page:
+        assert b"kafka_processor" in page.read()
+    demo.process.send_signal(signal.SIGINT)
+
+    assert demo.wait_for_end() == 0, demo.output
     demo.check_that_nothing_is_left()
 
 
