@@ -11,7 +11,7 @@ import pytest
 import kafka_processor
 
 PACKAGE = Path(kafka_processor.__file__).parent
-ROOMS = ("ops", "replay", "telemetry", "lineage")
+ROOMS = ("dashboard", "ops", "replay", "telemetry", "lineage")
 """Optional features: each a package of its own that is loaded only where it is asked for."""
 MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
     f"{room}.{path.stem}": path for room in ROOMS for path in (PACKAGE / room).glob("*.py")
@@ -30,6 +30,9 @@ KNOW_KAFKA = {
     "preflight",
     "processor",
     "main",
+    "dashboard.cluster",
+    "dashboard.command",
+    "dashboard.feed",
     "ops.families",
     "lineage.run",
     "replay.scanning",
@@ -49,6 +52,17 @@ PURE = {
     "setting_types",
     "client_config",
     "failed_messages",
+    "dashboard.failures",
+    "dashboard.formats",
+    "dashboard.group",
+    "dashboard.health",
+    "dashboard.latency",
+    "dashboard.places",
+    "dashboard.reading",
+    "dashboard.snapshot",
+    "dashboard.state",
+    "dashboard.timeline",
+    "dashboard.totals",
     "ops.client_statistics",
     "ops.histogram",
     "telemetry.trace_context",
@@ -62,6 +76,8 @@ PURE = {
     "replay.report",
     "replay.times",
 }
+KNOW_HTTP = {"dashboard.guard", "dashboard.server"}
+"""What of the dashboard needs its extra packages."""
 SAID_BY_PURE = {
     "array", "binascii", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
     "functools", "hashlib", "hmac", "ipaddress", "itertools", "json", "math", "msgspec", "operator",
@@ -85,6 +101,20 @@ def imports(name: str) -> Iterator[tuple[str, str | None]]:
 def test_few_modules_know_the_kafka_client() -> None:
     found = {name for name in MODULES for module, _ in imports(name) if "confluent_kafka" in module}
     assert found <= KNOW_KAFKA
+
+
+def test_few_modules_know_the_server_of_the_dashboard() -> None:
+    packages = {"starlette", "uvicorn"}
+    found = {name for name in MODULES for m, _ in imports(name) if m.partition(".")[0] in packages}
+    assert found == KNOW_HTTP
+
+
+def test_rooms_know_nothing_of_each_other() -> None:
+    for name in MODULES:
+        own, dot, _ = name.partition(".")
+        others = [f"kafka_processor.{room}" for room in ROOMS if room != own]
+        if dot:
+            assert not [m for m, _ in imports(name) if m.startswith(tuple(others))], name
 
 
 @pytest.mark.parametrize("name", sorted(PURE))
@@ -129,7 +159,7 @@ def test_the_daemon_loads_no_room_that_is_not_asked_for() -> None:
     loaded = answer.stdout.split()
     assert "kafka_processor.processor" in loaded
     rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
-    packages = ("prometheus_client", "opentelemetry", "openlineage")
+    packages = ("prometheus_client", "opentelemetry", "openlineage", "starlette", "uvicorn")
     assert not [name for name in loaded if name.startswith((*rooms, *packages))]
 
 
@@ -138,6 +168,7 @@ def test_rooms_have_one_door(name: str) -> None:
     rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
     found = {(name, module, taken) for module, taken in imports(name) if module.startswith(rooms)}
     assert found <= {
+        ("main", "kafka_processor.dashboard", "command"),
         ("main", "kafka_processor.replay", "command"),
         ("watching", "kafka_processor.ops.insight", "Insight"),
         ("watching", "kafka_processor.ops.room", "open_room"),
