@@ -38,12 +38,12 @@ NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit code (`docs/dashboard.md`)."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
     try:
         options = parse(arguments)
         _demand_packages()
+        stopping = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopping.set())
         given = environment_and_dotenv(os.environ)
         settings = load_settings({n: v for n, v in given.items() if n not in NOT_NEEDED})
         with listen(options.host, options.port) as listener:

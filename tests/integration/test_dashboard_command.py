@@ -1,0 +1,105 @@
+"""The command `dashboard`, without a browser: how it starts and ends, and what it leaves alone."""
+
+import json
+import socket
+import time
+import urllib.request
+
+import pytest
+
+from kafka_processor.dashboard import command
+from tests.support.dashboards import Dashboard, launch
+from tests.support.job import TIMEOUT, Job
+from tests.support.load import send_load
+from tests.support.program import NO_BROKER
+from tests.support.waiting import wait_until
+
+TOKEN = "a-token-of-the-test"
+
+
+def test_events_are_snapshots_and_nothing_is_left_of_it(job: Job) -> None:
+    send_load(job, 100)
+    daemon = job.start()
+    dashboard = Dashboard(job)
+    job.wait_for_lines(100)
+    before = job.committed()
+    with urllib.request.urlopen(f"{dashboard.address}events", timeout=10) as events:
+
+        def received() -> int:
+            line = next(line for line in events if line.startswith(b"data: "))
+            return int(json.loads(line.removeprefix(b"data: "))["received"])
+
+        wait_until(lambda: received() == 100, "a snapshot of all messages")
+        dashboard.process.stop()
+        assert not [line for line in events if line.strip()], "the stream has ended"
+    groups = job.admin.list_consumer_groups().result(TIMEOUT).valid
+    assert not [each.group_id for each in groups if "reader" in each.group_id]
+    assert job.committed() == before
+    assert dashboard.process.log == ""
+    daemon.stop()
+
+
+def test_without_a_broker_it_serves_and_says_so(job: Job) -> None:
+    dashboard = Dashboard(job, KAFKA_BOOTSTRAP_SERVERS=NO_BROKER)
+    with urllib.request.urlopen(f"{dashboard.address}events", timeout=10) as events:
+        said = ""
+        deadline = time.monotonic() + TIMEOUT
+        while "No broker answers" not in said:
+            assert time.monotonic() < deadline, said
+            said = next(line.decode() for line in events if line.startswith(b"data: "))
+    dashboard.process.stop()
+
+
+def test_another_name_that_leads_here_is_refused(job: Job) -> None:
+    dashboard = Dashboard(job, KAFKA_BOOTSTRAP_SERVERS=NO_BROKER)
+    assert dashboard.get("/")[0] == 200
+    for path in ("/", "/events", "/static/app.js"):
+        status, said = dashboard.get(path, Host="rebound.example")
+        assert status == 403
+        assert "this machine alone" in said
+
+
+def test_a_given_token_is_asked_for_and_never_logged(job: Job) -> None:
+    dashboard = Dashboard(
+        job, "--host", "0.0.0.0", KAFKA_BOOTSTRAP_SERVERS=NO_BROKER, DASHBOARD_TOKEN=TOKEN
+    )
+    assert dashboard.address.endswith(f"/?token={TOKEN}")
+    assert dashboard.get("/")[0] == 401
+    assert dashboard.get(f"/?token={TOKEN}")[0] == 200
+    dashboard.process.stop()
+    assert TOKEN not in dashboard.process.log
+
+
+def test_a_port_that_is_taken_ends_the_start_with_one_line(job: Job) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = launch(job, "--port", str(taken.getsockname()[1]))
+        assert process.wait() == 1
+    [line] = process.log_lines
+    assert line.startswith("--port: cannot listen on 127.0.0.1, port ")
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "problem"),
+    [
+        (("--port", "x"), {}, "--port: 'x' is not allowed; allowed: 0 to 65535"),
+        ((), {"SUMMARY_TOPIC": "a b"}, "SUMMARY_TOPIC: 'a b' is not allowed"),
+        ((), {"DASHBOARD_TOKEN": "short"}, "DASHBOARD_TOKEN: (secret, not shown) is too short"),
+        ((), {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA_LOCATION": __file__}, "KAFKA_"),
+    ],
+)
+def test_wrong_options_and_settings(
+    job: Job, options: tuple[str, ...], settings: dict[str, str], problem: str
+) -> None:
+    process = launch(job, *(options or ("--port", "0")), **settings)
+    assert process.wait() == 2
+    [line] = process.log_lines
+    assert line.startswith(problem)
+
+
+def test_it_says_which_packages_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    assert command.main([]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "pip install 'kafka-processor[dashboard]'" in line
