@@ -162,7 +162,7 @@ def test_hostile_text_is_shown_as_text(job: Job, browser: Browser) -> None:
     dashboard = Dashboard(job)
     record: dict[str, Any] = {
         "message_id": HOSTILE, "user_id": "u", "error_type": HOSTILE,
-        "error_message": HOSTILE + "\u202e", "message_content": None, "source": {}, "timestamp": "t",
+        "error_message": HOSTILE + "\u202e", "message_content": None, "timestamp": "t",
     }  # fmt: skip
     produce(job, job.topics["errors"], json.dumps(record).encode())
     produce(
