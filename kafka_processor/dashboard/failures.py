@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections import Counter
+from operator import itemgetter
 from typing import Final
 
 from msgspec import Struct
@@ -32,7 +33,8 @@ class Failures:
     def __init__(self, window: int) -> None:
         self._window = window
         self._seconds: dict[int, Counter[str]] = {}
-        self._latest: list[LatestFailure] = []
+        self._latest: list[tuple[int, Failure]] = []
+        """With their times, the oldest first."""
 
     def take(self, failure: Failure, time: int, now: int) -> None:
         """`now` in seconds."""
@@ -43,16 +45,9 @@ class Failures:
                 self._forget(now)
                 self._seconds[second] = Counter()
             self._seconds[second][kind] += 1
-        if len(self._latest) == LATEST and time < self._latest[0].time:
-            return
-        shown = LatestFailure(
-            time,
-            printable(failure.message_id, MAX_ID),
-            printable(failure.error_type, MAX_TYPE),
-            printable(failure.error_message, MAX_MESSAGE),
-        )
-        insort(self._latest, shown, key=lambda each: each.time)
-        del self._latest[:-LATEST]
+        if len(self._latest) < LATEST or time >= self._latest[0][0]:
+            insort(self._latest, (time, failure), key=itemgetter(0))
+            del self._latest[:-LATEST]
 
     def _forget(self, now: int) -> None:
         for second in [each for each in self._seconds if each <= now - self._window]:
@@ -68,4 +63,12 @@ class Failures:
 
     def latest(self) -> list[LatestFailure]:
         """The latest first."""
-        return self._latest[::-1]
+        return [
+            LatestFailure(
+                time,
+                printable(failure.message_id, MAX_ID),
+                printable(failure.error_type, MAX_TYPE),
+                printable(failure.error_message, MAX_MESSAGE),
+            )
+            for time, failure in reversed(self._latest)
+        ]

@@ -59,7 +59,9 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def printable(text: str, most: int) -> str:
     """At most so many characters of a text, what cannot be seen as escapes: no direction of
     writing, no line break, nothing invisible comes through."""
-    shown = "".join(each if each.isprintable() else _escaped(each) for each in text[:most])
+    shown = text[:most]
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else _escaped(each) for each in shown)
     return f"{shown}…" if len(text) > most else shown
 
 
