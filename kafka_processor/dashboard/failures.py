@@ -38,7 +38,7 @@ class Failures:
 
     def take(self, failure: Failure, time: int, now: int) -> None:
         """`now` in seconds."""
-        second = min(time // 1000, now)
+        second = time // 1000
         if second > now - self._window:
             kind = failure.error_type if failure.error_type in ERROR_TYPES else OTHER
             if second not in self._seconds:

@@ -63,16 +63,17 @@ class State:
         self, place: Place, key: bytes | None, value: bytes | None, time: int, now: int
     ) -> None:
         """A record: `time` is its timestamp, or `now` where it has none."""
+        time = max(min(time, now), 0)  # a producer may write any
         topic = place[0]
         self.progress.took(place, time)
         if topic == self._settings.summary_topic:
-            self._summary.take(key, value, min(time, now) // 1000)
+            self._summary.take(key, value, time // 1000)
             return
         try:
             if topic == self._settings.errors_topic:
                 self._failures.take(decode_failure(value or b""), time, now // 1000)
             else:
-                self._take_metrics(value or b"", min(time, now), now // 1000)
+                self._take_metrics(value or b"", time, now // 1000)
         except UNREADABLE:
             self._unreadable[topic] += 1
 

@@ -81,7 +81,7 @@ function showHealth({ level, word, reasons }) {
 function showFigures({ figures, now }) {
   say("rate", format.rate(figures.rate));
   say("rate-note", `${format.count(figures.messages)} in the last minute`);
-  say("lag", figures.lag === null ? "–" : format.count(figures.lag));
+  say("lag", figures.lag === null ? "–" : format.figure(figures.lag));
   say("errors", figures.messages ? format.percent(figures.failed, figures.messages) : "–");
   say("errors-note", `${format.count(figures.failed)} in the last minute`);
   const inMilliseconds = (value) => (value === null ? null : value * 1000);

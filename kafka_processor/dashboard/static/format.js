@@ -12,11 +12,13 @@ const MOST_DIGITS = 1e7;
 
 export const count = (number) =>
   number < MOST_DIGITS ? whole.format(number) : short.format(number);
+/** The same for a place where seven digits have no room. */
+export const figure = (number) => (number < 1e6 ? whole : short).format(number);
 export const full = (number) => whole.format(number);
 export const onAxis = (number) => brief.format(number);
 
 export function rate(number) {
-  return number > 0 && number < 10 ? number.toFixed(1) : count(number);
+  return number > 0 && number < 10 ? number.toFixed(1) : figure(number);
 }
 
 export function percent(part, all) {
