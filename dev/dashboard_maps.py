@@ -17,10 +17,9 @@ def outlines(
     """Each geometry of an object with its rings, as `rings_of` makes them out of one."""
     arcs = [_decoded(arc, topology["transform"]) for arc in topology["arcs"]]
     for geometry in topology["objects"][name]["geometries"]:
-        polygons = {
-            "Polygon": lambda g: [g["arcs"]],
-            "MultiPolygon": lambda g: g["arcs"],
-        }.get(geometry["type"], lambda _: [])(geometry)
+        polygons = geometry.get("arcs", [])  # an area without any has no outline
+        if geometry["type"] == "Polygon":
+            polygons = [polygons]
         rings = [_ring(numbers, arcs) for polygon in polygons for numbers in polygon]
         yield geometry, [made for ring in rings for made in rings_of(ring)]
 

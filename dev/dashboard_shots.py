@@ -31,24 +31,21 @@ TURN: Final = 2.0
 
 
 class Shot(NamedTuple):
+    name: str
     width: int
     height: int
     colours: Literal["light", "dark"]
     is_whole: bool
     """Down to the end of the page."""
 
-    @property
-    def name(self) -> str:
-        return f"dashboard-{self.width}-{self.colours}{'-whole' if self.is_whole else ''}.png"
-
 
 KEPT: Final = (
-    Shot(1440, 900, "light", is_whole=True),
-    Shot(1440, 900, "dark", is_whole=True),
-    Shot(390, 844, "light", is_whole=False),
+    Shot("light", 1440, 900, "light", is_whole=True),
+    Shot("dark", 1440, 900, "dark", is_whole=True),
+    Shot("phone", 390, 844, "light", is_whole=False),
 )
 ALL: Final = tuple(
-    Shot(width, 900, colours, is_whole=True)
+    Shot(f"{width}-{colours}", width, 900, colours, is_whole=True)
     for width in (1440, 768, 390)
     for colours in ("light", "dark")
 )  # fmt: skip
@@ -120,9 +117,10 @@ def _take(browser: Browser, address: str, shot: Shot, folder: Path) -> None:
     page.wait_for_selector("body[data-shown]")
     page.wait_for_selector("#map svg")
     page.wait_for_timeout(1500)
-    page.screenshot(path=folder / shot.name, full_page=shot.is_whole, animations="disabled")
+    file = folder / f"dashboard-{shot.name}.png"
+    page.screenshot(path=file, full_page=shot.is_whole, animations="disabled")
     context.close()
-    print(f"{folder / shot.name}: {(folder / shot.name).stat().st_size / 1000:.0f} kB", flush=True)
+    print(f"{file}: {file.stat().st_size / 1000:.0f} kB", flush=True)
 
 
 if __name__ == "__main__":

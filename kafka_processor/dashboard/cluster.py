@@ -118,7 +118,7 @@ class Cluster:
         summary = [each for each in partitions if each.topic == self._settings.summary_topic]
         others = [each for each in partitions if each.topic != self._settings.summary_topic]
         earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        since = OffsetSpec.for_timestamp(round((time.time() - self._window) * 1000))  # type: ignore[no-untyped-call]
+        since = OffsetSpec.for_timestamp(round((time.time() - self._window) * 1000))
         starts = self._offsets(dict.fromkeys(summary, earliest))
         starts |= self._offsets(dict.fromkeys(others, since))
         # Nothing is that young: what comes from now on.

@@ -107,5 +107,6 @@ def is_same(given: str, wanted: str) -> bool:
 
 
 def _token_in(scope: Scope) -> str:
-    query = parse_qs(scope["query_string"].decode("latin-1"), errors="replace")
+    query_string: bytes = scope["query_string"]
+    query = parse_qs(query_string.decode("latin-1"), errors="replace")
     return query.get(PARAMETER, [""])[-1]

@@ -63,7 +63,7 @@ def judge(signs: Signs) -> Health:
     """The worst of what is found decides, and is named first."""
     if signs.trouble:
         return Health("unknown", WORDS["unknown"], [signs.trouble])
-    order: list[Level] = ["trouble", "warning", "unknown", "idle", "well"]
+    order: list[Level] = ["trouble", "unknown", "warning", "idle", "well"]
     findings = sorted(_findings(signs), key=lambda each: order.index(each.level))
     worst = findings[0].level if findings else "well"
     reasons = [each.reason for each in findings] or ["Messages are handled as they come."]

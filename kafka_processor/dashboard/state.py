@@ -19,7 +19,7 @@ from kafka_processor.dashboard.snapshot import (
     TopicState,
     by_count,
 )
-from kafka_processor.dashboard.timeline import Kind, Timeline
+from kafka_processor.dashboard.timeline import KINDS, Kind, Timeline
 from kafka_processor.dashboard.totals import Growth, SummaryTotals, Totals
 from kafka_processor.records import ERROR_TYPES
 
@@ -28,6 +28,8 @@ RATE_SECONDS: Final = 10
 """The rate is the mean of so many seconds."""
 BEHIND: Final = 5.0
 """Seconds from which on it is said that the page is behind."""
+KIND_OF: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
+"""Kinds of outcomes; all others are types of errors."""
 
 
 class State:
@@ -90,7 +92,7 @@ class State:
         kinds: dict[Kind, int] = {}
         latencies: dict[Kind, dict[int, int]] = {}
         for (outcome, latency), count in counted.items():
-            kind = _kind(outcome)
+            kind = KIND_OF.get(outcome, "error")
             kinds[kind] = kinds.get(kind, 0) + count
             # What was skipped for its age says nothing of how fast the others are handled.
             if latency is not None and kind != "skipped":
@@ -199,9 +201,3 @@ class State:
             round(behind) if behind > BEHIND else 0,
             unreadable,
         )
-
-
-def _kind(outcome: str) -> Kind:
-    if outcome == "processed" or outcome == "filtered" or outcome == "skipped":  # noqa: PLR1714
-        return outcome
-    return "error"

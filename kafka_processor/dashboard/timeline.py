@@ -12,8 +12,8 @@ Kind = Literal["processed", "filtered", "skipped", "error"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 NO_LATENCIES: Final[Mapping[int, int]] = {}
 
-SETTLING: Final = 1
-"""Seconds until most of a second has been read."""
+SETTLING: Final = 2
+"""Seconds until a second is over and has been read: a batch is committed first."""
 MOST_POINTS: Final = 180
 _STEPS: Final = (1, 2, 5, 10, 15, 20, 30, 60)
 
@@ -42,7 +42,7 @@ class Sums(NamedTuple):
 
 
 class _Point(NamedTuple):
-    rates: tuple[float, ...]
+    rates: Mapping[Kind, float]
     p50: float | None
     p99: float | None
 
@@ -112,19 +112,18 @@ class Timeline:
             at: self._points.get(at) or self._point(range(at, at + step))
             for at in range(first, end - end % step, step)
         }
-        shown = list(points.values())
-        return Series(
-            first,
-            step,
-            *([point.rates[kind] for point in shown] for kind in range(len(KINDS))),
-            p50=[point.p50 for point in shown],
-            p99=[point.p99 for point in shown],
-        )
+        series = Series(first, step)
+        for point in points.values():
+            for kind in KINDS:
+                getattr(series, kind).append(point.rates[kind])
+            series.p50.append(point.p50)
+            series.p99.append(point.p99)
+        return series
 
     def _point(self, seconds: range) -> _Point:
         kinds, latencies = self._sum(seconds)
         return _Point(
-            tuple(round(kinds[kind] / len(seconds), 2) for kind in KINDS),
+            {kind: round(kinds[kind] / len(seconds), 2) for kind in KINDS},
             _milliseconds(percentile(latencies, 0.5)),
             _milliseconds(percentile(latencies, 0.99)),
         )

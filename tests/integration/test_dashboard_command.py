@@ -9,10 +9,10 @@ import pytest
 
 from kafka_processor.dashboard import command
 from tests.support.dashboards import Dashboard, launch
-from tests.support.job import TIMEOUT, Job
+from tests.support.job import Job
 from tests.support.load import send_load
 from tests.support.program import NO_BROKER
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 TOKEN = "a-token-of-the-test"
 

@@ -25,7 +25,7 @@ def state(**settings: str) -> State:
 
 
 def take(
-    board: State, topic: str, value: object, ago: float = 2.0, key: bytes | None = None
+    board: State, topic: str, value: object, ago: float = 3.0, key: bytes | None = None
 ) -> None:
     """`ago`: seconds before now."""
     time = NOW - round(ago * 1000)
@@ -63,7 +63,7 @@ def test_metrics_give_rates_latencies_and_the_share_of_errors() -> None:
     figures = snapshot.figures
     assert (figures.messages, figures.failed) == (5, 1)
     assert figures.p99 == pytest.approx(0.02, rel=0.03), "what was skipped is not in it"
-    assert figures.last_outcome == NOW - 2000
+    assert figures.last_outcome == NOW - 3000
     series = snapshot.series
     assert (series.processed, series.filtered, series.skipped, series.error) == ([2], [1], [1], [1])
 

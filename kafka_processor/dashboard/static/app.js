@@ -10,7 +10,7 @@ import { Maps } from "./map.js";
 const SILENCE = 5000;
 const COME_BACK = 2000;
 const MOST_REASONS = 3;
-const MOST_LOCALES = 10;
+const MOST_LOCALES = 13;
 const KINDS = ["processed", "filtered", "skipped"];
 
 // The token is kept in a cookie from now on; here it would be seen, and get into bookmarks.
@@ -18,7 +18,7 @@ if (location.search) history.replaceState(null, "", location.pathname);
 
 const rates = new TimeChart({
   chart: byId("rate-chart"), legend: byId("rate-legend"), table: byId("rate-table"),
-  caption: "Messages a second by outcome", isStacked: true, least: 1,
+  caption: "Messages a second by outcome", isStacked: true, least: 4,
   format: format.rate, onAxis: format.onAxis,
   lines: [
     { name: "processed", colour: "--processed" },
@@ -30,7 +30,7 @@ const rates = new TimeChart({
 const withUnit = (value) => format.latency(value).join(" ");
 const latencies = new TimeChart({
   chart: byId("latency-chart"), legend: byId("latency-legend"), table: byId("latency-table"),
-  caption: "Latency of messages that were not skipped", isStacked: false, least: 5,
+  caption: "Latency of messages that were not skipped", isStacked: false, least: 8,
   format: withUnit, onAxis: withUnit,
   lines: [
     { name: "p99", colour: "--p99" },
@@ -80,16 +80,16 @@ function showHealth({ level, word, reasons }) {
 
 function showFigures({ figures, now }) {
   say("rate", format.rate(figures.rate));
-  say("rate-note", `${format.count(figures.messages)} in the last minute`);
+  say("rate-note", `${format.count(figures.messages)} in 60 s`);
   say("lag", figures.lag === null ? "–" : format.figure(figures.lag));
   say("errors", figures.messages ? format.percent(figures.failed, figures.messages) : "–");
-  say("errors-note", `${format.count(figures.failed)} in the last minute`);
+  say("errors-note", `${format.count(figures.failed)} in 60 s`);
   const inMilliseconds = (value) => (value === null ? null : value * 1000);
   const [p99, unit] = format.latency(inMilliseconds(figures.p99));
   say("p99", p99);
   say("p99-unit", unit);
   say("p50-note", figures.p50 === null
-    ? "in the last minute" : `half within ${withUnit(inMilliseconds(figures.p50))}`);
+    ? "in the last 60 s" : `half within ${withUnit(inMilliseconds(figures.p50))}`);
   const last = figures.last_outcome;
   const [past, pastUnit] = last === null ? ["–", ""] : format.age(now - last);
   say("last", past);
@@ -135,6 +135,7 @@ const WORDS = {
   connecting: "Connecting",
   live: "Live",
   reading: "Catching up",
+  away: "Waiting for Kafka",
   lost: "Connection lost, trying again",
   refused: "Not let in: open the address that was printed at the start",
   paused: "Paused",
@@ -146,8 +147,10 @@ function showConnection() {
   if (state === "live" && latest?.topics.some((topic) => topic.is_catching_up && topic.behind)) {
     state = "reading";
   }
+  if (state === "live" && latest?.trouble) state = "away";
   if (isPaused) state = "paused";
   byId("connection").dataset.state = state;
+  byId("tiles").toggleAttribute("data-stale", state === "away" || state === "lost");
   say("connection", WORDS[state]);
 }
 

@@ -6,6 +6,7 @@ import { hourAndMinute, timeOfDay } from "./format.js";
 const HEIGHT = 230;
 const SHORTEST = 60;
 const ROWS = 12;
+const END = 24;
 const FONT = "12px Inter, system-ui, sans-serif";
 
 const colour = (name) =>
@@ -60,7 +61,7 @@ export class TimeChart {
         y: { range: (_plot, _low, high) => [0, Math.max((high ?? 0) * 1.12, least)] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 80, size: 30, values: (_plot, at) => this.ticks(at) },
+        { ...axis, grid: { show: false }, space: 80, size: 30, values: (plot, at) => this.ticks(plot, at) },
         { ...axis, size: 52, gap: 6, space: 44, values: (_plot, at) => at.map(onAxis) },
       ],
       series: [
@@ -81,9 +82,13 @@ export class TimeChart {
     };
   }
 
-  ticks(seconds) {
+  ticks(plot, seconds) {
     const isFine = seconds.length > 1 && seconds[1] - seconds[0] < 60;
-    return seconds.map((second) => (isFine ? timeOfDay : hourAndMinute)(second * 1000));
+    const format = isFine ? timeOfDay : hourAndMinute;
+    // One at the right end would be cut off there.
+    const end = plot.bbox.width / devicePixelRatio - END;
+    return seconds.map((second) =>
+      plot.valToPos(second, "x") > end ? "" : format(second * 1000));
   }
 
   /** `values`: for each line, at `start`, `start + step`, … in seconds. */

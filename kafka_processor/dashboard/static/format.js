@@ -31,6 +31,7 @@ export function percent(part, all) {
 /** A figure and its unit, of milliseconds. */
 export function latency(milliseconds) {
   if (milliseconds === null || milliseconds === undefined) return ["–", "ms"];
+  if (milliseconds === 0) return ["0", "ms"];
   if (milliseconds < 10) return [milliseconds.toFixed(1), "ms"];
   if (milliseconds < 1000) return [milliseconds.toFixed(0), "ms"];
   if (milliseconds < 60_000) return [(milliseconds / 1000).toFixed(1), "s"];
