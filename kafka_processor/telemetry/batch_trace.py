@@ -6,13 +6,9 @@ A piece is what one poll has brought. Times are seconds of `time.monotonic()`.
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from kafka_processor.pipeline import Message, Work
-from kafka_processor.telemetry.trace_context import TraceParent, choose, parse_some
-
-MAX_LINKS: Final = 128
-"""Of a batch, which may have 40,000 messages."""
+from kafka_processor.telemetry.trace_context import TraceParent, TraceParents
 
 
 @dataclass
@@ -46,7 +42,7 @@ class _Share:
     """Offset."""
     last: int
     messages: int
-    parents: list[TraceParent]
+    parents: TraceParents
 
 
 @dataclass
@@ -67,7 +63,8 @@ class BatchTrace:
         self.work.add(work_began, now)
         for partition, work in works.items():
             first = polled[partition][0].offset() or 0
-            parents = parse_some(work.trace_parents, MAX_LINKS)
+            parents = TraceParents()
+            parents.add(work.trace_parents)
             self._add(partition, _Share(first, work.next_offset - 1, work.messages, parents))
 
     def extend(self, later: "BatchTrace") -> None:
@@ -85,7 +82,7 @@ class BatchTrace:
         else:
             share.last = later.last
             share.messages += later.messages
-            share.parents = choose((*share.parents, *later.parents), MAX_LINKS)
+            share.parents.extend(later.parents)
 
     def forget(self, partitions: Collection[int]) -> None:
         """They were taken away before anything of theirs was published."""
@@ -111,5 +108,7 @@ class BatchTrace:
     @property
     def parents(self) -> list[TraceParent]:
         """Of the events, as many as there may be links."""
-        shares = self._shares.values()
-        return choose((parent for share in shares for parent in share.parents), MAX_LINKS)
+        all_of_them = TraceParents()
+        for share in self._shares.values():
+            all_of_them.extend(share.parents)
+        return all_of_them.read()

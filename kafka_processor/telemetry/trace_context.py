@@ -4,7 +4,7 @@ Headers are anybody's: what is not exactly of the form counts as none.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 _TRACE_PARENT: Final = re.compile(
@@ -14,18 +14,16 @@ _TRACE_PARENT: Final = re.compile(
 )
 _NO_VERSION: Final = b"ff"
 _FIRST_VERSION: Final = b"00"
-_SAMPLED: Final = 1
+_SAMPLED_DIGITS: Final = b"13579bdf"
+"""Last digits of flags that say so."""
+MAX_LINKS: Final = 128
+"""Of a batch, which may have 40,000 messages."""
 
 
 class TraceParent(NamedTuple):
     trace_id: int
     span_id: int
     flags: int
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether its span is recorded, so that somebody can look it up."""
-        return bool(self.flags & _SAMPLED)
 
 
 def parse_trace_parent(text: bytes) -> TraceParent | None:
@@ -41,25 +39,26 @@ def parse_trace_parent(text: bytes) -> TraceParent | None:
     return TraceParent(trace_id, span_id, int(match["flags"], 16))
 
 
-def parse_some(texts: Sequence[bytes], most: int) -> list[TraceParent]:
-    """At most so many of those that are of the form; recorded ones first, others lead nowhere.
+class TraceParents:
+    """Those of many events: MAX_LINKS at most, recorded ones first, since others lead nowhere.
 
-    No more are looked at closely than are needed: there may be one for each message.
+    They are looked at closely when they are asked for: there may be one for each message.
     """
-    sampled = [text for text in texts if text[54:55] in b"13579bdf"]
-    others = [text for text in texts if text[54:55] not in b"13579bdf"]
-    found: list[TraceParent] = []
-    for text in (*sampled, *others):
-        if len(found) == most:
-            break
-        if parent := parse_trace_parent(text):
-            found.append(parent)
-    return found
 
+    def __init__(self) -> None:
+        self._sampled: list[bytes] = []
+        self._others: list[bytes] = []
 
-def choose(parents: Iterable[TraceParent], most: int) -> list[TraceParent]:
-    """At most so many, recorded ones first."""
-    known = list(parents)
-    if len(known) <= most:
-        return known
-    return sorted(known, key=lambda parent: not parent.is_sampled)[:most]
+    def add(self, texts: Iterable[bytes]) -> None:
+        for text in texts:
+            into = self._sampled if text[54:55] in _SAMPLED_DIGITS else self._others
+            if len(into) < MAX_LINKS and _TRACE_PARENT.fullmatch(text):
+                into.append(text)
+
+    def extend(self, later: "TraceParents") -> None:
+        self._sampled += later._sampled[: MAX_LINKS - len(self._sampled)]
+        self._others += later._others[: MAX_LINKS - len(self._others)]
+
+    def read(self) -> list[TraceParent]:
+        parsed = (parse_trace_parent(text) for text in (*self._sampled, *self._others))
+        return [parent for parent in parsed if parent][:MAX_LINKS]

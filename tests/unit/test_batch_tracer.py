@@ -20,6 +20,7 @@ from kafka_processor.telemetry import batch_trace, batch_tracer
 from kafka_processor.telemetry.batch_tracer import BatchTracer
 from kafka_processor.telemetry.span_queue import SpanQueue
 from kafka_processor.telemetry.spans import SpanWriter
+from kafka_processor.telemetry.trace_context import MAX_LINKS
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 SECOND = 1_000_000_000
@@ -301,7 +302,7 @@ def test_links_are_bounded_and_go_to_recorded_spans_first(loop: Loop) -> None:
         loop.publish(batch, 0.1)
     loop.commit(batch, works, 0.1)
     found = loop.spans()["process"].links
-    assert len(found) == batch_trace.MAX_LINKS
+    assert len(found) == MAX_LINKS
     assert sum(link.context.trace_flags.sampled for link in found) == 120
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from kafka_processor.config import load_settings
 from kafka_processor.pipeline import Pipeline, trace_parent
 from kafka_processor.telemetry.trace_context import (
+    MAX_LINKS,
     TraceParent,
-    choose,
-    parse_some,
+    TraceParents,
     parse_trace_parent,
 )
 
@@ -21,7 +21,6 @@ PARENT = TraceParent(0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7, 1)
 
 def test_the_example_of_the_specification() -> None:
     assert parse_trace_parent(GOOD) == PARENT
-    assert PARENT.is_sampled
 
 
 @pytest.mark.parametrize(
@@ -71,15 +70,31 @@ def test_no_bytes_whatever_raise_or_become_an_invalid_parent(text: bytes) -> Non
         assert 0 < parent.span_id < 2**64
 
 
-@given(st.lists(st.sampled_from([GOOD, GOOD[:-1] + b"0", b"junk", b""]), max_size=50))
-def test_recorded_parents_are_taken_first(texts: list[bytes]) -> None:
-    found = parse_some(texts, 10)
-    sampled, others = texts.count(GOOD), texts.count(GOOD[:-1] + b"0")
-    assert len(found) == min(sampled + others, 10)
-    assert sum(each.is_sampled for each in found) == min(sampled, 10)
-    chosen = choose([*reversed(found), *found], 10)
-    assert len(chosen) == min(2 * len(found), 10)
-    assert sum(each.is_sampled for each in chosen) >= min(sampled, 10)
+UNSAMPLED = GOOD[:-1] + b"0"
+
+
+@given(
+    st.lists(st.sampled_from([GOOD, UNSAMPLED, b"junk", b"", GOOD[:-1] + b"x"]), max_size=400),
+    st.integers(0, 400),
+)
+def test_as_many_as_there_may_be_links_and_recorded_ones_first(
+    texts: list[bytes], split: int
+) -> None:
+    first, second = TraceParents(), TraceParents()
+    first.add(texts[:split])
+    second.add(texts[split:])
+    first.extend(second)
+    found = [parent.flags for parent in first.read()]
+    expected = [1] * texts.count(GOOD) + [0] * texts.count(UNSAMPLED)
+    assert found == expected[:MAX_LINKS]
+
+
+@pytest.mark.parametrize(("sampled", "others"), [(0, 500), (100, 500), (500, 500)])
+def test_of_more_than_that_the_recorded_ones_are_taken(sampled: int, others: int) -> None:
+    parents = TraceParents()
+    parents.add([UNSAMPLED] * others + [GOOD] * sampled)
+    found = [parent.flags for parent in parents.read()]
+    assert found == ([1] * sampled + [0] * others)[:MAX_LINKS]
 
 
 header = st.tuples(
