@@ -1,41 +1,41 @@
-"""Asks the brokers, once a second: which topics there are, how the group is, what waits for it."""
+"""Asks the brokers, once a second: which topics there are, how the group is, what waits for it.
+
+Not by the admin client's newer calls: where a broker is away while they wait for it, the client
+aborts the whole process once it is back (describe_consumer_groups, list_consumer_group_offsets), or
+asks for offsets in vain from then on (list_offsets; librdkafka 2.16).
+"""
 
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
     KafkaError,
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 
-from kafka_processor.client_config import connection_config
+from kafka_processor.client_config import RECONNECTION, connection_config, reader_config
+from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.feed import Feed, Gone, Start
-from kafka_processor.dashboard.group import Group, Member
+from kafka_processor.dashboard.group import GONE, STATES, Group, Member, assigned
 from kafka_processor.kafka_errors import error_of, is_no_permission, is_refused_login
 
 INTERVAL: Final = 1.0
 TOPICS_INTERVAL: Final = 5.0
 """Seconds between two looks for topics and partitions, once all topics are there."""
+MEMBERS_INTERVAL: Final = 2.0
+"""Of each look for members all brokers are asked."""
 REQUEST_TIMEOUT: Final = 3.0
 CLOSE_TIMEOUT: Final = 2.0
-_STATES: Final = {
-    "STABLE": "stable",
-    "PREPARING_REBALANCING": "rebalancing",
-    "COMPLETING_REBALANCING": "rebalancing",
-    "ASSIGNING": "rebalancing",
-    "RECONCILING": "rebalancing",
-    "EMPTY": "empty",
-    "DEAD": "gone",
-}
-GONE: Final = "gone"
 _NO_ANSWER: Final = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN)
 
 
@@ -54,10 +54,17 @@ class Cluster:
         self._refused_login = ""
         self._partitions: Mapping[str, Sequence[int]] = {}
         self._started: set[tuple[str, int]] = set()
-        self._next_topics = 0.0
+        self._state, self._members = "", tuple[Member, ...]()
+        self._next_topics = self._next_members = 0.0
         self._stopping = threading.Event()
-        self._admin = AdminClient(
-            connection_config(settings) | {"error_cb": self._on_error, "logger": logger}
+        own: dict[str, Any] = {"error_cb": self._on_error, "logger": logger}
+        self._admin = AdminClient(RECONNECTION | connection_config(settings) | own)
+        # It asks for the group's offsets, and never joins it.
+        self._client = Consumer(
+            RECONNECTION
+            | reader_config(settings)
+            | {"group.id": settings.consumer_group, "isolation.level": "read_uncommitted"}
+            | own
         )
         self._thread = threading.Thread(target=self._ask, name="dashboard-cluster", daemon=True)
 
@@ -73,7 +80,7 @@ class Cluster:
             try:
                 self._look()
             except KafkaException as exception:
-                self._admin.poll(0)  # calls _on_error
+                self._client.poll(0)  # calls _on_error
                 self._note(self._why_not(error_of(exception)))
             else:
                 self._refused_login = ""
@@ -84,13 +91,15 @@ class Cluster:
         """Raises KafkaException."""
         if time.monotonic() >= self._next_topics:
             self._look_for_topics()
+        if time.monotonic() >= self._next_members:
+            self._look_for_members()
         group = self._describe_group()
         with self._board.lock:
             self._board.state.group = group
 
     def _look_for_topics(self) -> None:
         # All topics: to ask for one by name would create it on many a broker.
-        existing = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
+        existing = self._client.list_topics(timeout=REQUEST_TIMEOUT).topics
         topics = self._board.state.topics
         self._partitions = {
             topic: sorted(existing[topic].partitions)
@@ -101,66 +110,85 @@ class Cluster:
         self._feed.tell(map(Gone, {topic for topic, _ in self._started}.intersection(missing)))
         self._started = {place for place in self._started if place[0] not in missing}
         found = [
-            TopicPartition(topic, number)
+            (topic, number)
             for topic in topics
             for number in self._partitions.get(topic, ())
             if (topic, number) not in self._started
         ]
         self._feed.tell(self._starts(found))
-        self._started |= {(each.topic, each.partition) for each in found}
+        self._started.update(found)
         with self._board.lock:
             self._board.state.missing = missing
         if not missing:
             self._next_topics = time.monotonic() + TOPICS_INTERVAL
 
-    def _starts(self, partitions: Sequence[TopicPartition]) -> list[Start]:
+    def _starts(self, places: Sequence[tuple[str, int]]) -> list[Start]:
         """The summary from its beginning, the others from some minutes ago."""
-        summary = [each for each in partitions if each.topic == self._settings.summary_topic]
-        others = [each for each in partitions if each.topic != self._settings.summary_topic]
-        earliest, latest = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        since = OffsetSpec.for_timestamp(round((time.time() - self._window) * 1000))
-        starts = self._offsets(dict.fromkeys(summary, earliest))
-        starts |= self._offsets(dict.fromkeys(others, since))
-        # Nothing is that young: what comes from now on.
-        old = [each for each in others if starts[each.topic, each.partition] < 0]
-        starts |= self._offsets(dict.fromkeys(old, latest))
+        since = round((time.time() - self._window) * 1000)
+        starts = {
+            place: OFFSET_BEGINNING for place in places if place[0] == self._settings.summary_topic
+        }
+        starts |= self._offsets([place for place in places if place not in starts], since)
+        # Nothing there is that young: what comes from now on.
+        starts |= self._offsets([p for p, o in starts.items() if o == OFFSET_END], OFFSET_END)
         return [Start(*place, offset) for place, offset in starts.items()]
 
-    def _offsets(self, wanted: Mapping[TopicPartition, OffsetSpec]) -> dict[tuple[str, int], int]:
-        if not wanted:
+    def _offsets(self, places: Iterable[tuple[str, int]], at: int) -> dict[tuple[str, int], int]:
+        """The first offset of each partition from a time on, in milliseconds; OFFSET_END where
+        there is none. For OFFSET_BEGINNING or OFFSET_END as the time: where that is."""
+        asked = [TopicPartition(*place, at) for place in places]
+        if not asked:
             return {}
-        answers = self._admin.list_offsets(dict(wanted), request_timeout=REQUEST_TIMEOUT)
-        return {
-            (each.topic, each.partition): answer.result().offset for each, answer in answers.items()
-        }
+        found = self._client.offsets_for_times(asked, timeout=REQUEST_TIMEOUT)
+        for each in found:
+            if each.error:
+                raise KafkaException(each.error)
+        return {(each.topic, each.partition): each.offset for each in found}
+
+    def _look_for_members(self) -> None:
+        """Where one broker of several is away there is no answer: then they are as they were."""
+        name, topic = self._settings.consumer_group, self._settings.input_topic
+        self._next_members = time.monotonic() + MEMBERS_INTERVAL
+        with suppress(KafkaException):
+            groups = self._admin.list_groups(name, timeout=REQUEST_TIMEOUT)
+            self._state, self._members = GONE, ()
+            for group in groups:
+                state = str(group.state)
+                self._state = STATES.get(state, state.lower())
+                self._members = tuple(
+                    Member(str(each.id), assigned(each.assignment or b"", topic))
+                    for each in group.members
+                )
 
     def _describe_group(self) -> Group:
-        name, topic = self._settings.consumer_group, self._settings.input_topic
-        options = {"request_timeout": REQUEST_TIMEOUT}
+        topic = self._settings.input_topic
         numbers = self._partitions.get(topic, ())
-        [described] = self._admin.describe_consumer_groups([name], **options).values()
-        [listed] = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(name)], **options
-        ).values()
-        ends = self._numbered(numbers, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        ends = self._numbered(numbers, OFFSET_END)
         try:
-            state, members = _members(described, topic)
-            committed = _committed(listed, topic)
+            committed = self._committed(numbers)
         except KafkaException as exception:
             if not is_no_permission(error_of(exception)):
                 raise
             return Group(
-                problem=f"The group {name} is not for us to see: "
+                problem=f"The group {self._settings.consumer_group} is not for us to see: "
                 "the user needs the permission Describe for it."
             )
-        new = [number for number in numbers if number not in committed]
-        starts = self._numbered(new, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        return Group(state, members, committed, starts, ends)
+        starts = self._numbered((n for n in numbers if n not in committed), OFFSET_BEGINNING)
+        return Group(self._state, self._members, committed, starts, ends)
 
-    def _numbered(self, numbers: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
-        """Offsets of these partitions of the input topic."""
+    def _committed(self, numbers: Sequence[int]) -> dict[int, int]:
+        if not numbers:
+            return {}
         topic = self._settings.input_topic
-        found = self._offsets({TopicPartition(topic, number): spec for number in numbers})
+        found = committed_offsets(self._client, topic, numbers, REQUEST_TIMEOUT)
+        for each in found:
+            if each.error:
+                raise KafkaException(each.error)
+        return {each.partition: each.offset for each in found if each.offset >= 0}
+
+    def _numbered(self, numbers: Iterable[int], at: int) -> dict[int, int]:
+        """Offsets of these partitions of the input topic."""
+        found = self._offsets(((self._settings.input_topic, number) for number in numbers), at)
         return {number: offset for (_, number), offset in found.items()}
 
     def _why_not(self, error: KafkaError) -> str:
@@ -181,35 +209,3 @@ class Cluster:
     def _on_error(self, error: KafkaError) -> None:
         if is_refused_login(error):
             self._refused_login = error.name()
-
-
-def _members(described: "Future[Any]", topic: str) -> tuple[str, tuple[Member, ...]]:
-    """State and members of a group; there may be no such group."""
-    try:
-        group = described.result()
-    except KafkaException as exception:
-        if error_of(exception).code() != KafkaError.GROUP_ID_NOT_FOUND:
-            raise
-        return GONE, ()
-    members = tuple(
-        Member(
-            each.group_instance_id or each.member_id,
-            tuple(
-                sorted(p.partition for p in each.assignment.topic_partitions if p.topic == topic)
-            ),
-        )
-        for each in group.members
-    )
-    return _STATES.get(group.state.name, group.state.name.lower()), members
-
-
-def _committed(listed: "Future[Any]", topic: str) -> dict[int, int]:
-    try:
-        found = listed.result().topic_partitions
-    except KafkaException as exception:
-        if error_of(exception).code() != KafkaError.GROUP_ID_NOT_FOUND:
-            raise
-        return {}
-    return {
-        each.partition: each.offset for each in found if each.topic == topic and each.offset >= 0
-    }

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from kafka_processor.client_config import reader_config
+from kafka_processor.client_config import RECONNECTION, reader_config
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.board import Board
 
@@ -45,7 +45,8 @@ class Feed:
         self._stopping = threading.Event()
         self._assigned: set[tuple[str, int]] = set()
         self._consumer = Consumer(
-            reader_config(settings)
+            RECONNECTION
+            | reader_config(settings)
             | {
                 "enable.partition.eof": True,
                 # What retention takes away while we read is missing then, no more.

@@ -2,19 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import Struct
 
 from kafka_processor.dashboard.formats import printable
 
-MAX_NAME = 60
-SHOWN = 64
+MAX_NAME: Final = 60
+SHOWN: Final = 64
 """Rows of a table at most."""
+STATES: Final = {
+    "Stable": "stable",
+    "PreparingRebalance": "rebalancing",
+    "CompletingRebalance": "rebalancing",
+    "Empty": "empty",
+    "Dead": "gone",
+}
+"""What a broker calls the state of a group, in a word of ours."""
+GONE: Final = "gone"
+"""There is no such group, or none for us to see."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """`name`: its INSTANCE_ID, or what the client made up."""
+    """`name`: its INSTANCE_ID or its client's id, and what the broker added to tell it apart."""
 
     name: str
     partitions: tuple[int, ...]
@@ -39,6 +50,40 @@ class Group:
             partition: max(end - self.committed.get(partition, self.starts.get(partition, end)), 0)
             for partition, end in self.ends.items()
         }
+
+
+def assigned(assignment: bytes, topic: str) -> tuple[int, ...]:
+    """The partitions of a topic in a member's assignment, as the protocol of consumers writes it:
+    version, then by topic the numbers of its partitions. None of what is something else."""
+    reader = _Reader(assignment)
+    found: set[int] = set()
+    try:
+        reader.number(2)
+        for _ in range(reader.number(4)):
+            name = reader.take(reader.number(2))
+            numbers = [reader.number(4) for _ in range(reader.number(4))]
+            if name == topic.encode():
+                found.update(numbers)
+    except EOFError:
+        return ()
+    return tuple(sorted(found))
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """Raises EOFError."""
+        taken = self._data[self._at : self._at + max(size, 0)]
+        if len(taken) != size:
+            raise EOFError
+        self._at += size
+        return taken
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big", signed=True)
 
 
 class PartitionRow(Struct):

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kafka_processor.dashboard.group import Group, Member, member_rows, partition_rows
+from kafka_processor.dashboard.group import Group, Member, assigned, member_rows, partition_rows
 from kafka_processor.dashboard.health import Level, Signs, judge
 
 GROUP = Group("stable", (Member("one", (0, 1)),), {0: 100, 1: 50}, {}, {0: 100, 1: 50})
@@ -72,3 +74,19 @@ def test_tables_have_a_bounded_number_of_rows() -> None:
     shown, more = member_rows(group)
     assert (len(shown), more) == (64, 36)
     assert (len(shown[0].partitions), shown[0].more_partitions) == (64, 36)
+
+
+ASSIGNMENT = bytes.fromhex("0001 00000002 0001 74 00000002 00000003 00000001 0002 7431 00000000")
+
+
+def test_a_members_assignment_is_read() -> None:
+    assert assigned(ASSIGNMENT + b"\x00\x00\x00\x00", "t") == (1, 3)
+    assert assigned(ASSIGNMENT, "t1") == ()
+    assert assigned(ASSIGNMENT, "other") == ()
+
+
+@given(st.binary(max_size=60), st.integers(0, len(ASSIGNMENT)))
+def test_any_assignment_is_read(noise: bytes, cut: int) -> None:
+    for bytes_of_others in (noise, ASSIGNMENT[:cut] + noise):
+        found = assigned(bytes_of_others, "t")
+        assert found == tuple(sorted(set(found)))
