@@ -106,8 +106,11 @@ def test_the_page_shows_what_the_topics_hold(make_job: MakeJob, browser: Browser
             "the chart's text alternative",
         )
         page.click("#rate-table >> xpath=.. >> summary")
-        rates = page.locator("#rate-table tbody td:nth-child(2)").all_inner_texts()
-        assert any(rate not in (UNKNOWN, "0") for rate in rates), "rates as a table"
+        rates = page.locator("#rate-table tbody td:nth-child(2)")
+        wait_until(
+            lambda: any(rate not in (UNKNOWN, "0") for rate in rates.all_inner_texts()),
+            lambda: f"rates as a table: {rates.all_inner_texts()}",
+        )
     daemon.stop()
     assert not re.search(r"198\.51|user-\d|593-47", dashboard.process.log)
 
