@@ -33,6 +33,7 @@ class Daemon:
         self._log = self._folder / "daemon.log"
         self._environment = _environment(bootstrap_servers, self._folder)
         self._process: subprocess.Popen[bytes] | None = None
+        self._dashboard: subprocess.Popen[bytes] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -54,7 +55,7 @@ class Daemon:
         Raises DemoError.
         """
         log = self._folder / "dashboard.log"
-        process = self._start(log, "dashboard", "--port", "0")
+        process = self._dashboard = self._start(log, "dashboard", "--port", "0")
         deadline = time.monotonic() + START_TIMEOUT
         while not (address := _ADDRESS.search(log.read_text("utf-8", errors="replace"))):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -100,11 +101,12 @@ class Daemon:
         return f"its log: {kept}\n  its last line: {last}"
 
     def close(self) -> None:
-        """Ends it if it still runs, and removes its files."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._guard.ended(self._process.pid)
+        """Ends it and its dashboard if they still run, and removes their files."""
+        for process in (self._dashboard, self._process):
+            if process:
+                process.kill()
+                process.wait()
+                self._guard.ended(process.pid)
         self._guard.close()
 
 
