@@ -10,7 +10,7 @@ import { Maps } from "./map.js";
 const SILENCE = 5000;
 const COME_BACK = 2000;
 const MOST_REASONS = 3;
-const MOST_LOCALES = 13;
+const MOST_LOCALES = 15;
 const KINDS = ["processed", "filtered", "skipped"];
 
 // The token is kept in a cookie from now on; here it would be seen, and get into bookmarks.

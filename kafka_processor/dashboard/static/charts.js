@@ -85,10 +85,12 @@ export class TimeChart {
   ticks(plot, seconds) {
     const isFine = seconds.length > 1 && seconds[1] - seconds[0] < 60;
     const format = isFine ? timeOfDay : hourAndMinute;
-    // One at the right end would be cut off there.
-    const end = plot.bbox.width / devicePixelRatio - END;
-    return seconds.map((second) =>
-      plot.valToPos(second, "x") > end ? "" : format(second * 1000));
+    // One at an end would be cut off there, or stand below those of the other axis.
+    const width = plot.bbox.width / devicePixelRatio;
+    return seconds.map((second) => {
+      const at = plot.valToPos(second, "x");
+      return at < END || at > width - END ? "" : format(second * 1000);
+    });
   }
 
   /** `values`: for each line, at `start`, `start + step`, … in seconds. */
