@@ -73,10 +73,17 @@ class Feed:
     def _follow(self) -> None:
         while not self._stopping.is_set():
             self._hear()
-            # Not consume() with a timeout alone: that waits for as many as were asked for.
-            for message in self._consumer.consume(BURST, 0) or self._consumer.consume(1, WAIT):
+            for message in self._poll():
                 self._take(message)
         self._consumer.close()
+
+    def _poll(self) -> list[Message]:
+        try:
+            # Not consume() with a timeout alone: that waits for as many as were asked for.
+            return self._consumer.consume(BURST, 0) or self._consumer.consume(1, WAIT)
+        except KafkaException:
+            self._stopping.wait(WAIT)  # cluster.py says what is wrong with the brokers
+            return []
 
     def _hear(self) -> None:
         failed = []

@@ -16,6 +16,8 @@ from tests.support.dashboards import (
     Dashboard,
     accessibility_problems,
     open_page,
+    produce,
+    produce_summary,
     run_chromium,
     table,
     text,
@@ -63,23 +65,6 @@ def expected_outcomes(results: Results) -> dict[str, int]:
     kinds = ("processed", "filtered", "skipped")
     whole = {kind: outcomes.pop(kind, 0) for kind in kinds}
     return whole | {"errors": outcomes.total()}
-
-
-def produce(job: Job, topic: str, value: bytes, key: bytes | None = None) -> None:
-    job.producer.produce(topic, value, key)
-    job.flush()
-
-
-def produce_summary(job: Job, processed: int, labels: dict[str, int]) -> None:
-    """As if the input had a partition 7."""
-    summary = {
-        "consumer_group": job.group, "source_topic": job.input, "source_partition": 7,
-        "total_received_count": processed, "processed_count": processed, "filtered_count": 0,
-        "skipped_count": 0, "error_count": 0, "error_type_counts": labels,
-        "device_type_counts": labels, "locale_counts": labels,
-    }  # fmt: skip
-    key = f"{job.group}/{job.input}-7".encode()
-    produce(job, job.topics["summary"], json.dumps(summary).encode(), key)
 
 
 def test_the_page_shows_what_the_topics_hold(make_job: MakeJob, browser: Browser) -> None:

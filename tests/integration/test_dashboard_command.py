@@ -1,18 +1,15 @@
 """The command `dashboard`, without a browser: how it starts and ends, and what it leaves alone."""
 
-import json
 import socket
-import time
-import urllib.request
 
 import pytest
 
 from kafka_processor.dashboard import command
-from tests.support.dashboards import Dashboard, launch
+from tests.support.dashboards import Dashboard, launch, produce_summary
 from tests.support.job import Job
 from tests.support.load import send_load
 from tests.support.program import NO_BROKER
-from tests.support.waiting import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT
 
 TOKEN = "a-token-of-the-test"
 
@@ -23,15 +20,12 @@ def test_events_are_snapshots_and_nothing_is_left_of_it(job: Job) -> None:
     dashboard = Dashboard(job)
     job.wait_for_lines(100)
     before = job.committed()
-    with urllib.request.urlopen(f"{dashboard.address}events", timeout=10) as events:
-
-        def received() -> int:
-            line = next(line for line in events if line.startswith(b"data: "))
-            return int(json.loads(line.removeprefix(b"data: "))["received"])
-
-        wait_until(lambda: received() == 100, "a snapshot of all messages")
-        dashboard.process.stop()
-        assert not [line for line in events if line.strip()], "the stream has ended"
+    snapshots = dashboard.snapshots()
+    next(snapshots)
+    dashboard.wait_for(lambda snapshot: bool(snapshot["received"] == 100))
+    dashboard.process.stop()
+    for _ in snapshots:  # it ends too
+        pass
     groups = job.admin.list_consumer_groups().result(TIMEOUT).valid
     assert not [each.group_id for each in groups if "reader" in each.group_id]
     assert job.committed() == before
@@ -41,13 +35,23 @@ def test_events_are_snapshots_and_nothing_is_left_of_it(job: Job) -> None:
 
 def test_without_a_broker_it_serves_and_says_so(job: Job) -> None:
     dashboard = Dashboard(job, KAFKA_BOOTSTRAP_SERVERS=NO_BROKER)
-    with urllib.request.urlopen(f"{dashboard.address}events", timeout=10) as events:
-        said = ""
-        deadline = time.monotonic() + TIMEOUT
-        while "No broker answers" not in said:
-            assert time.monotonic() < deadline, said
-            said = next(line.decode() for line in events if line.startswith(b"data: "))
+    dashboard.wait_for(lambda snapshot: "No broker answers" in snapshot["trouble"])
     dashboard.process.stop()
+
+
+def test_a_topic_that_was_deleted_is_read_anew(job: Job) -> None:
+    for name in ("summary", "errors", "metrics"):
+        job.create_topic(job.topics[name], 1)
+    dashboard = Dashboard(job)
+    produce_summary(job, 5, {"TX": 5})
+    dashboard.wait_for(lambda snapshot: bool(snapshot["received"] == 5))
+    job.delete_topic(job.topics["summary"])
+    dashboard.wait_for(
+        lambda snapshot: not snapshot["topics"][0]["is_there"] and snapshot["received"] == 0
+    )
+    job.create_topic(job.topics["summary"], 2)
+    produce_summary(job, 7, {"TX": 7})
+    dashboard.wait_for(lambda snapshot: bool(snapshot["received"] == 7))
 
 
 def test_another_name_that_leads_here_is_refused(job: Job) -> None:

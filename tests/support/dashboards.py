@@ -1,10 +1,12 @@
 """A dashboard as a process of its own, and its page in a real browser."""
 
+import json
 import re
 import shutil
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,22 @@ class Dashboard:
     def here(self) -> str:
         """The address as this machine reaches it, whatever it listens on."""
         return re.sub(r"//[^/]+:", "//127.0.0.1:", self.address)
+
+    def snapshots(self) -> Iterator[dict[str, Any]]:
+        """What a page is sent, from now on."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/events", timeout=10) as events:
+            for line in events:
+                if line.startswith(b"data: "):
+                    yield json.loads(line.removeprefix(b"data: "))
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Return once a snapshot fulfils it."""
+        deadline = time.monotonic() + TIMEOUT
+        for snapshot in self.snapshots():
+            if condition(snapshot):
+                return
+            assert time.monotonic() < deadline, snapshot
+        raise AssertionError(f"the stream has ended:\n{self.process.log}")
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Status and the beginning of the text."""
@@ -116,6 +134,23 @@ def wait_for_text(page: Page, selector: str, pattern: str, timeout: float = TIME
         lambda: f"{pattern!r} in {selector}: {text(page, selector)!r}",
         timeout,
     )
+
+
+def produce(job: Job, topic: str, value: bytes, key: bytes | None = None) -> None:
+    job.producer.produce(topic, value, key)
+    job.flush()
+
+
+def produce_summary(job: Job, processed: int, labels: dict[str, int]) -> None:
+    """As if the input had a partition 7, of which so many were processed."""
+    summary = {
+        "consumer_group": job.group, "source_topic": job.input, "source_partition": 7,
+        "total_received_count": processed, "processed_count": processed, "filtered_count": 0,
+        "skipped_count": 0, "error_count": 0, "error_type_counts": labels,
+        "device_type_counts": labels, "locale_counts": labels,
+    }  # fmt: skip
+    key = f"{job.group}/{job.input}-7".encode()
+    produce(job, job.topics["summary"], json.dumps(summary).encode(), key)
 
 
 def accessibility_problems(page: Page) -> Sequence[str]:
