@@ -1,10 +1,12 @@
 """Lineage on its way to a receiver that answers, refuses, or is away."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from openlineage.client.event_v2 import RunState
@@ -23,12 +25,14 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The client keeps what it has read in the environment."""
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The client keeps what it has read in the environment, from where others would have it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("TYPE", "URL", "AUTH", "ENDPOINT"):
-        monkeypatch.delenv(f"OPENLINEAGE__TRANSPORT__TRANSPORTS__DEFAULT_HTTP__{name}", False)
+    with patch.dict(os.environ):
+        for name in [each for each in os.environ if each.startswith("OPENLINEAGE")]:
+            del os.environ[name]
+        os.environ["HOME"] = str(tmp_path)
+        yield
 
 
 @pytest.fixture
