@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
@@ -23,9 +23,9 @@ from kafka_processor.config import (
 )
 from kafka_processor.connecting import ConnectionFailed, create_consumer_with_retry
 from kafka_processor.consumer import ConsumerEnded
+from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
 from kafka_processor.exactly_once import ExactlyOnceProducer
 from kafka_processor.heartbeat import Heartbeat
-from kafka_processor.kafka_errors import describe, error_of
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
@@ -38,10 +38,6 @@ from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_WRONG_SETTINGS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,8 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return supervise(environments, _run_worker, stopping, log)
         return _run(settings, given, key, log, stopping)
     except SettingsError as error:
-        for line in error.lines:
-            print(line, file=sys.stderr)  # noqa: T201
+        say(*error.lines)
         return EXIT_WRONG_SETTINGS
 
 
@@ -101,14 +96,14 @@ def _check(settings: Settings, log: FilteringBoundLogger) -> int:
         for line in check(settings, name, ClientLog(log)):
             print(line, flush=True)  # noqa: T201
     except KeyChangedError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        say(str(error))
         return EXIT_WRONG_SETTINGS
     except (CheckFailed, TopicsNotReady) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        say(str(error))
         return EXIT_FAILED
     except KafkaException as exception:
-        reason, exit_code = _explain(exception)
-        print(reason, file=sys.stderr)  # noqa: T201
+        reason, exit_code = explain(exception)
+        say(reason)
         return exit_code
     return EXIT_OK
 
@@ -141,7 +136,7 @@ def _run(
         log.error(str(error))
         return EXIT_FAILED
     except KafkaException as exception:
-        reason, exit_code = _explain(exception)
+        reason, exit_code = explain(exception)
         log.error(reason)
         return exit_code
     log.info("stopped")
@@ -188,14 +183,6 @@ def _work(
         processor.leave()
         raise
     processor.stop(STOP_TIMEOUT)
-
-
-def _explain(exception: KafkaException) -> tuple[str, int]:
-    """The line for the user and the exit code of an error that ends the program."""
-    error = error_of(exception)
-    if error.code() == KafkaError._INVALID_ARG:
-        return f"KAFKA_PROPERTIES_FILE or KAFKA_SSL_*: {error.str()}", EXIT_WRONG_SETTINGS
-    return f"cannot go on: {describe(error)}", EXIT_FAILED
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

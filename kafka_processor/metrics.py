@@ -1,6 +1,6 @@
 """The lines of metrics-output: what happened to each message, and how long it took."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +14,29 @@ MAX_LINES: Final = 1000
 MAX_BYTES: Final = 256 * 1024
 
 
+def topics_of_outcomes(settings: Settings) -> dict[Outcome, str | None]:
+    """Where the record of a message goes, by its outcome; None: it has none."""
+    return {
+        "processed": settings.processed_topic,
+        "filtered": settings.cleaned_topic,
+        "skipped": None,
+        "parse_error": settings.errors_topic,
+        "missing_field": settings.errors_topic,
+        "invalid_field": settings.errors_topic,
+        "transform_error": settings.errors_topic,
+        "publish_error": settings.errors_topic,
+    }
+
+
+def records_by_topic(settings: Settings, outcomes: Mapping[Outcome, int]) -> dict[str, int]:
+    """How many records messages with these outcomes have, in each topic."""
+    records: dict[str, int] = {}
+    for outcome, topic in topics_of_outcomes(settings).items():
+        if topic:
+            records[topic] = records.get(topic, 0) + outcomes.get(outcome, 0)
+    return records
+
+
 class MessageMetrics:
     """Writes metrics lines.
 
@@ -22,21 +45,11 @@ class MessageMetrics:
     """
 
     def __init__(self, settings: Settings) -> None:
-        topics: dict[Outcome, str | None] = {
-            "processed": settings.processed_topic,
-            "filtered": settings.cleaned_topic,
-            "skipped": None,
-            "parse_error": settings.errors_topic,
-            "missing_field": settings.errors_topic,
-            "invalid_field": settings.errors_topic,
-            "transform_error": settings.errors_topic,
-            "publish_error": settings.errors_topic,
-        }
         self._middles = {
             outcome: f'","outcome":"{outcome}","topic":'
             + (f'"{topic}"' if topic else "null")
             + ',"latency":'
-            for outcome, topic in topics.items()
+            for outcome, topic in topics_of_outcomes(settings).items()
         }
 
     def line(

@@ -4,14 +4,13 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from kafka_processor.config import (
     Settings,
@@ -25,12 +24,8 @@ from kafka_processor.dashboard.cluster import Cluster
 from kafka_processor.dashboard.feed import Feed
 from kafka_processor.dashboard.listening import address_of, is_loopback, listen
 from kafka_processor.dashboard.state import State
-from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
 from kafka_processor.watching import CannotListen
-
-EXIT_OK: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_WRONG: Final = 2
 
 NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
 """Settings that are not looked at: no key is needed to look at what was published."""
@@ -50,18 +45,15 @@ def main(arguments: Sequence[str]) -> int:
             token = token_of(given, is_loopback(listener))
             _serve(settings, options, listener, token, stopping)
     except SettingsError as wrong:
-        _say(*wrong.lines)
-        return EXIT_WRONG
+        say(*wrong.lines)
+        return EXIT_WRONG_SETTINGS
     except CannotListen as why:
-        _say(str(why))
+        say(str(why))
         return EXIT_FAILED
     except KafkaException as exception:
-        error = error_of(exception)
-        if error.code() != KafkaError._INVALID_ARG:
-            _say(f"cannot go on: {describe(error)}")
-            return EXIT_FAILED
-        _say(f"KAFKA_PROPERTIES_FILE or KAFKA_SSL_*: {error.str()}")
-        return EXIT_WRONG
+        reason, exit_code = explain(exception)
+        say(reason)
+        return exit_code
     return EXIT_OK
 
 
@@ -96,8 +88,3 @@ def _serve(
         print(f"Dashboard: {address_of(listener, options.host, token)}", flush=True)  # noqa: T201
         if not stopping.is_set():
             serve(listener, board.snapshot, token=token, is_loopback=is_loopback(listener))
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201

@@ -14,6 +14,7 @@ from confluent_kafka import libversion
 
 from kafka_processor import __version__
 from kafka_processor.config import Settings
+from kafka_processor.metrics import records_by_topic, topics_of_outcomes
 from kafka_processor.ops.client_statistics import BrokerFigures, ClientStatistics
 from kafka_processor.ops.figures import Figures
 from kafka_processor.ops.health import Health
@@ -85,19 +86,15 @@ def _state(health: Health) -> Iterator[Family]:
 
 
 def _messages(settings: Settings, figures: Figures) -> Iterator[Family | HistogramFamily]:
-    kinds = ("processed", "filtered", "skipped", *sorted(ERROR_TYPES))
+    kinds = topics_of_outcomes(settings)
 
     def messages() -> Samples:
         outcomes = dict(figures.outcomes)
         return {_kind(kind): outcomes.get(kind, 0) for kind in kinds}
 
     def records() -> Samples:
-        outcomes = dict(figures.outcomes)
-        return {
-            (settings.processed_topic,): outcomes.get("processed", 0),
-            (settings.errors_topic,): sum(outcomes.get(kind, 0) for kind in ERROR_TYPES),
-            (settings.cleaned_topic,): outcomes.get("filtered", 0),
-        }
+        counts = records_by_topic(settings, dict(figures.outcomes))
+        return {(topic,): count for topic, count in counts.items()}
 
     yield _counter(
         "messages",

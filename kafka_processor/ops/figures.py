@@ -16,6 +16,7 @@ from kafka_processor.ops.histogram import Histogram
 from kafka_processor.pipeline import Message, Work
 from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed
+from kafka_processor.records import Outcome
 
 SAMPLE: Final = 10
 """Of so many messages in a row the time of the first is looked up, and stands for all of them."""
@@ -53,7 +54,7 @@ class _Partition:
 
 class Figures(Observer):
     def __init__(self) -> None:
-        self.outcomes: Counter[str] = Counter()
+        self.outcomes: Counter[Outcome] = Counter()
         self.by_partition: Counter[int] = Counter()
         """Messages committed."""
         self.replayed = 0

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from kafka_processor.config import (
     Settings,
@@ -16,7 +16,7 @@ from kafka_processor.config import (
     environment_and_dotenv,
     load_settings,
 )
-from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
 from kafka_processor.replay.arguments import Options, options_of, parse
 from kafka_processor.replay.candidates import State
 from kafka_processor.replay.failures import ReplayFailed, Stopped
@@ -25,10 +25,6 @@ from kafka_processor.replay.report import Report, with_named_ones
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
-
-EXIT_OK: Final = 0
-EXIT_INCOMPLETE: Final = 1
-EXIT_WRONG: Final = 2
 
 NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
 """Settings that are not looked at: no key is needed to send a message as it is."""
@@ -48,19 +44,16 @@ def main(arguments: Sequence[str]) -> int:
         _look_at_metrics(settings, options.selection)
         return _run(settings, options, stopping)
     except SettingsError as wrong:
-        _say(*wrong.lines)
-        return EXIT_WRONG
+        say(*wrong.lines)
+        return EXIT_WRONG_SETTINGS
     except KafkaException as exception:
-        error = error_of(exception)
-        if error.code() != KafkaError._INVALID_ARG:
-            _say(f"cannot go on: {describe(error)}")
-            return EXIT_INCOMPLETE
-        _say(f"KAFKA_PROPERTIES_FILE or KAFKA_SSL_*: {error.str()}")
-        return EXIT_WRONG
+        reason, exit_code = explain(exception)
+        say(reason)
+        return exit_code
     except BrokenPipeError:
         # Python flushes stdout once more at exit, which must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_INCOMPLETE
+        return EXIT_FAILED
 
 
 def _look_at_metrics(settings: Settings, selection: Selection) -> None:
@@ -70,7 +63,7 @@ def _look_at_metrics(settings: Settings, selection: Selection) -> None:
     problem = "METRICS_TOPIC: set to nothing, so skipped messages cannot be found"
     if selection.outcomes:
         raise SettingsError([problem])
-    _say(problem)
+    say(problem)
 
 
 def _run(settings: Settings, options: Options, stopping: threading.Event) -> int:
@@ -95,8 +88,8 @@ def _run(settings: Settings, options: Options, stopping: threading.Event) -> int
     if replay.has_looked:
         is_complete = _report(settings, options, replay, stopped)
     if stopped:
-        _say(stopped)
-    return EXIT_OK if is_complete else EXIT_INCOMPLETE
+        say(stopped)
+    return EXIT_OK if is_complete else EXIT_FAILED
 
 
 def _report(settings: Settings, options: Options, replay: Replay, stopped: str | None) -> bool:
@@ -114,8 +107,3 @@ def _report(settings: Settings, options: Options, replay: Replay, stopped: str |
     text = json.dumps(report.for_programs()) if options.json else report.for_people()
     print(text, flush=True)  # noqa: T201
     return report.is_complete
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201

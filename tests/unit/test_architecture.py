@@ -30,6 +30,7 @@ KNOW_KAFKA = {
     "preflight",
     "processor",
     "main",
+    "endings",
     "dashboard.cluster",
     "dashboard.command",
     "dashboard.feed",
