@@ -9,7 +9,7 @@ import psutil
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.contestant_process import ContestantFailed, ContestantProcess
-from bench.contestants import Contestant
+from bench.contestants import Aim, Contestant
 from bench.topics import Topics, committed_total
 
 WARM_FROM = 0.4
@@ -52,6 +52,7 @@ def work_off(
     broker_pid: int,
     longest: float,
     members: int = 1,
+    aim: Aim = "throughput",
 ) -> Throughput:
     """Measures until the backlog is committed, for `longest` seconds at most.
 
@@ -60,7 +61,7 @@ def work_off(
     command = contestant.command()
     broker = psutil.Process(broker_pid)
     with topics.run(topic, partitions) as settings, ExitStack() as stack:
-        environment = {**settings, **contestant.environment()}
+        environment = {**settings, **contestant.environment(aim)}
         watcher = Consumer(
             {
                 "bootstrap.servers": topics.bootstrap_servers,

@@ -6,7 +6,7 @@ How each was tuned: `docs/performance.md`.
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from bench.peers.environments import python_of
 from bench.peers.streams_install import install_streams
@@ -16,6 +16,8 @@ TWO_WORKERS: Final = "kafka_processor, 2 workers"
 STREAMS: Final = "Kafka Streams"
 COPY: Final = "copy, no work"
 SAME_CLIENTS: Final = "clients as kafka_processor's (client_config.py)"
+
+Aim = Literal["throughput", "latency", "growth"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Contestant:
     """What suits its throughput best, as environment variables."""
     latency_tuning: Mapping[str, str] | None = None
     """What suits its latency best, where that is something else."""
+    growth_tuning: Mapping[str, str] | None = None
+    """What suits many partitions and large events best, where that is something else."""
     makes_our_records: bool = True
     """Does the whole job by the same rules, which is checked."""
 
@@ -37,9 +41,9 @@ class Contestant:
     def label(self) -> str:
         return f"{self.name}, {self.delivery}"
 
-    def environment(self, *, for_latency: bool = False) -> dict[str, str]:
-        chosen = self.latency_tuning if for_latency and self.latency_tuning else self.tuning
-        return {"DELIVERY": self.delivery, **chosen}
+    def environment(self, aim: Aim = "throughput") -> dict[str, str]:
+        special = {"latency": self.latency_tuning, "growth": self.growth_tuning}.get(aim)
+        return {"DELIVERY": self.delivery, **(special or self.tuning)}
 
     def settings(self) -> str:
         """One line for the reader."""
@@ -50,6 +54,8 @@ class Contestant:
         parts = [self.clients, shown(self.tuning)]
         if self.latency_tuning:
             parts.append(f"for latency {shown(self.latency_tuning)}")
+        if self.growth_tuning:
+            parts.append(f"for growth {shown(self.growth_tuning)}")
         return "; ".join(part for part in parts if part)
 
 
@@ -70,7 +76,12 @@ def _streams() -> list[str]:
 
 
 _STREAMS_CLIENTS: Final = "its own Java clients: Settings.java, streams_install.py"
-_STREAMS_LATENCY: Final = {"STREAMS_THREADS": "1", "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"}
+_STREAMS_HEAP: Final = {"JDK_JAVA_OPTIONS": "-Xms768m -Xmx768m -Xmn384m"}
+_STREAMS_LATENCY: Final = {**_STREAMS_HEAP, "STREAMS_THREADS": "1"}
+_STREAMS_GROWTH: Final = {
+    "JDK_JAVA_OPTIONS": "-Xms1536m -Xmx1536m -Xmn768m",
+    "BUFFERED_RECORDS": "5000",
+}
 
 CONTESTANTS: Final = (
     Contestant(OURS, "exactly-once", _ours, SAME_CLIENTS),
@@ -81,14 +92,17 @@ CONTESTANTS: Final = (
         "exactly-once",
         _streams,
         _STREAMS_CLIENTS,
-        latency_tuning=_STREAMS_LATENCY,
+        tuning=_STREAMS_HEAP,
+        latency_tuning={**_STREAMS_LATENCY, "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"},
+        growth_tuning=_STREAMS_GROWTH,
     ),
     Contestant(
         STREAMS,
         "at-least-once",
         _streams,
         _STREAMS_CLIENTS,
-        latency_tuning={"STREAMS_THREADS": "1", "LINGER_MS": "0"},
+        tuning=_STREAMS_HEAP,
+        latency_tuning={**_STREAMS_LATENCY, "LINGER_MS": "0"},
     ),
     Contestant(
         "Quix Streams",

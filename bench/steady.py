@@ -99,7 +99,7 @@ def measure_steady(
     topics.create([topic], partitions)
     servers = topics.bootstrap_servers
     with topics.run(topic, partitions) as settings:
-        environment = {**settings, **contestant.environment(for_latency=True)}
+        environment = {**settings, **contestant.environment("latency")}
         with ContestantProcess(command, environment) as process:
             time.sleep(SETTLE)
             at_rest = most = process.memory

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.backlog import Throughput, work_off
 from bench.contestant_process import ContestantFailed
-from bench.contestants import OURS, STREAMS, Contestant
+from bench.contestants import OURS, STREAMS, Aim, Contestant
 from bench.peers.environments import PeerMissingError
 from bench.peers.kafka_tools import KafkaTools
 from bench.plan import Plan
@@ -139,11 +139,11 @@ class Tournament:
         for members in plan.members:
             self._grow(results.members, members, PARTITIONS, plan.backlog, members=members)
         for partitions in plan.partitions:
-            self._grow(results.partitions, partitions, partitions, plan.backlog)
+            self._grow(results.partitions, partitions, partitions, plan.backlog, aim="growth")
         for size in plan.sizes:
-            # As many bytes of each, down to a tenth of the messages.
-            messages = max(plan.backlog * plan.sizes[0] // size, plan.backlog // 10)
-            self._grow(results.sizes, size, PARTITIONS, messages, size=size)
+            # As many bytes of each, down to a fifth of the messages.
+            messages = max(plan.backlog * plan.sizes[0] // size, plan.backlog // 5)
+            self._grow(results.sizes, size, PARTITIONS, messages, size=size, aim="growth")
         for messages in plan.backlogs:
             self._grow(results.backlogs, messages, PARTITIONS, messages, rounds=1)
 
@@ -157,6 +157,7 @@ class Tournament:
         members: int = 1,
         size: int | None = None,
         rounds: int | None = None,
+        aim: Aim = "throughput",
     ) -> None:
         shape = f"{messages:,} messages of {size or 'about 230'} bytes, {partitions} partitions"
         self._say(f"growth: {shape}, members: {members}")
@@ -164,8 +165,10 @@ class Tournament:
         self._input(topic, partitions, messages, size)
         for _ in range(rounds or self._plan.rounds):
             for contestant in self._running((OURS, STREAMS)):
-                if contestant.delivery == "exactly-once" and (
-                    done := self._work_off(contestant, topic, partitions, members, GROWTH_LONGEST)
+                if contestant.delivery != "exactly-once":
+                    continue
+                if done := self._work_off(
+                    contestant, topic, partitions, members, GROWTH_LONGEST, aim
                 ):
                     into.setdefault(contestant.label, {}).setdefault(what, []).append(done)
                     self._keep()
@@ -182,12 +185,13 @@ class Tournament:
         partitions: int,
         members: int = 1,
         longest: float | None = None,
+        aim: Aim = "throughput",
     ) -> Throughput | None:
         longest = longest or self._plan.longest
         return self._try(
             contestant,
             lambda: work_off(
-                contestant, self._topics, topic, partitions, self._broker, longest, members
+                contestant, self._topics, topic, partitions, self._broker, longest, members, aim
             ),
         )
 

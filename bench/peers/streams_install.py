@@ -31,13 +31,10 @@ SOURCES: Final = Path(__file__).resolve().parent / "kafka_streams"
 COMPILE_TIMEOUT: Final = 120.0
 JVM: Final = (
     "-XX:+UseParallelGC",
-    "-Xms768m",
-    "-Xmx768m",
-    "-Xmn384m",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "--enable-native-access=ALL-UNNAMED",  # else the JVM warns of lz4, the last it says
 )
-"""Options that suit it best: docs/performance.md."""
+"""Options that suit it best, but for the heap (contestants.py): docs/performance.md."""
 
 
 class StreamsMissingError(PeerMissingError):
