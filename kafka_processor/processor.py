@@ -98,7 +98,11 @@ class Processor:
             return "stopping"
         if failure := self._failure:
             return f"getting over: {failure}"
-        return None if self._has_started and self._consumer.has_joined else "joining the group"
+        if not (self._has_started and self._consumer.has_joined):
+            return "joining the group"
+        if self._consumer.is_placing:
+            return "waiting to be told where partitions go on"
+        return None
 
     def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
@@ -199,6 +203,7 @@ class Processor:
             observer.lost(partitions)
 
     def _turn(self) -> None:
+        self._producer.serve()
         if self._failure:
             if self._consumer.fenced_for:
                 # Not recovered from: a process that has our place would be shut out.

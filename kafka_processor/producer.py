@@ -110,6 +110,11 @@ class OutputProducer(ABC):
         """After a failure: whether another process is known to have taken our place."""
         return False
 
+    def serve(self) -> None:
+        """Takes what the client has to tell; its statistics would pile up in an idle process."""
+        if self._client and self._background is None:
+            self._client.poll(0)
+
     def is_committing(self) -> bool:
         """Whether there is reason to wait for the commit: it has not ended, nor is it overdue."""
         commit = self._background
