@@ -1,5 +1,6 @@
 """What OpenTelemetry's and OpenLineage's settings turn on, and what is wrong with them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,15 @@ def test_lineage_is_told_where_its_client_is_configured(
 def test_a_file_where_the_client_looks_for_it_configures_it(nowhere: Path, place: str) -> None:
     (nowhere / place).touch()
     assert is_lineage_wanted({})
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_home_that_may_not_be_searched_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert not is_lineage_wanted({})
 
 
 def test_a_file_that_is_named_has_to_be_there(nowhere: Path) -> None:
