@@ -38,6 +38,7 @@ class InputPartition(Struct):
     app_offset: int = -1
     """Where the messages end that were polled; negative: none were."""
     fetchq_cnt: int = 0
+    leader: int = BOOTSTRAP
 
     def lag(self, position: int) -> int | None:
         """Messages from `position`, our own, to the end; None: not known yet.
@@ -101,12 +102,14 @@ class ClientStatistics(Struct):
                 )
 
     def partitions(self) -> dict[int, InputPartition]:
-        """Of the consumer's one topic."""
+        """Of the consumer's one topic; without those whose leader is away: their ends are not
+        known then, and stand still."""
+        up = {broker.node for broker in self.known_brokers() if broker.is_up}
         return {
             int(name): partition
             for topic in self.topics.values()
             for name, partition in topic.partitions.items()
-            if name != NO_PARTITION
+            if name != NO_PARTITION and partition.leader in up
         }
 
 

@@ -72,9 +72,15 @@ class Figures(Observer):
         self.clients: dict[str, ClientStatistics] = {}
         """What the consumer and the producer last told of themselves."""
         self._partitions: dict[int, _Partition] = {}
+        self._placed: dict[int, tuple[int | None, int]] = {}
+        """What was committed, and where it went on, when a partition was last looked up."""
 
     def placed(self, placement: Placement) -> None:
-        self.gone_unread += placement.gap
+        place = placement.committed, placement.offset
+        if self._placed.get(placement.partition) != place:  # not by a failed batch, once more
+            self.gone_unread += placement.gap
+            self._placed[placement.partition] = place
+        self.by_partition[placement.partition] += 0
         if known := self._partitions.get(placement.partition):
             known.position = placement.offset
         else:

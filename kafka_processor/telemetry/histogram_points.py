@@ -47,8 +47,12 @@ class HistogramPoints:
 
     def _metric(self, family: HistogramFamily) -> Metric:
         buckets, before = family.histogram.buckets(), self._before[family.name]
-        totals = [round(total) for _, total in buckets]
-        counts_now = [b - a for a, b in zip([0, *totals], totals, strict=False)]
+        totals = [total for _, total in buckets]
+        # Each rounded by itself, and never less than before: one that falls is refused.
+        counts_now = [
+            max(round(b - a), old)
+            for a, b, old in zip([0.0, *totals], totals, before.counts, strict=False)
+        ]
         state = _State(counts_now, family.histogram.sum, time.time_ns())
         if self._temporality is AggregationTemporality.DELTA:
             self._before[family.name] = state

@@ -67,10 +67,15 @@ def commit(figures: Figures, works: dict[int, Work], seconds: float = 0.01) -> N
     figures.committed(cast(Batch, Committed(works)), seconds)
 
 
-def tell_ends(figures: Figures, ends: dict[int, int]) -> None:
-    partitions = {str(number): {"hi_offset": end} for number, end in ends.items()}
+def tell_ends(figures: Figures, ends: dict[int, int], broker: str = "UP") -> None:
+    partitions = {str(number): {"hi_offset": end, "leader": 7} for number, end in ends.items()}
     topics = {"user-login": {"partitions": {**partitions, "-1": {"hi_offset": -1001}}}}
-    figures.take_statistics(encode({"type": "consumer", "topics": topics}).decode())
+    brokers = {
+        "a:1/bootstrap": {"nodeid": -1, "state": "UP"},
+        "a:1/7": {"nodeid": 7, "state": broker},
+    }
+    told = {"type": "consumer", "topics": topics, "brokers": brokers}
+    figures.take_statistics(encode(told).decode())
 
 
 def count(buckets: list[tuple[str, float]]) -> float:
@@ -174,7 +179,29 @@ def test_an_age_is_no_more_than_since_the_last_message_that_is_committed(clock: 
     assert figures.ages(clock.now) == {0: 90.0}
 
 
-def test_messages_that_were_gone_are_counted() -> None:
+def test_messages_that_were_gone_are_counted_once() -> None:
     figures = Figures()
     place(figures, 3, 10, gap=4)
+    place(figures, 3, 10, gap=4)  # the first batch from there has failed
     assert figures.gone_unread == 4
+    place(figures, 3, 30, gap=5)
+    assert figures.gone_unread == 9
+
+
+def test_nothing_is_known_of_a_partition_whose_broker_is_away(clock: Clock) -> None:
+    figures = Figures()
+    place(figures, 0, 8)
+    tell_ends(figures, {0: 8})
+    assert figures.lags() == {0: 0}
+    clock.now += 5_000
+    tell_ends(figures, {0: 8}, broker="DOWN")
+    assert figures.lags() == {}
+    assert figures.ages(clock.now) == {}
+    tell_ends(figures, {0: 9})
+    assert figures.ages(clock.now) == {0: 5.0}
+
+
+def test_a_partition_without_messages_counts_as_one_that_has_none() -> None:
+    figures = Figures()
+    place(figures, 3, 10)
+    assert figures.by_partition == {3: 0}
