@@ -76,16 +76,17 @@ class Cluster:
         self._thread.join(CLOSE_TIMEOUT)
 
     def _ask(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._look()
-            except KafkaException as exception:
-                self._client.poll(0)  # calls _on_error
-                self._note(self._why_not(error_of(exception)))
-            else:
-                self._refused_login = ""
-                self._note("")
-            self._stopping.wait(INTERVAL)
+        with self._board.watched():
+            while not self._stopping.is_set():
+                try:
+                    self._look()
+                except KafkaException as exception:
+                    self._client.poll(0)  # calls _on_error
+                    self._note(self._why_not(error_of(exception)))
+                else:
+                    self._refused_login = ""
+                    self._note("")
+                self._stopping.wait(INTERVAL)
 
     def _look(self) -> None:
         """Raises KafkaException."""
@@ -115,8 +116,11 @@ class Cluster:
             for number in self._partitions.get(topic, ())
             if (topic, number) not in self._started
         ]
-        self._feed.tell(self._starts(found))
-        self._started.update(found)
+        starts = self._starts(found)
+        self._feed.tell(starts)
+        self._started.update((start.topic, start.partition) for start in starts)
+        if not self._partitions.get(self._settings.input_topic):
+            missing.append(self._settings.input_topic)
         with self._board.lock:
             self._board.state.missing = missing
         if not missing:
@@ -130,20 +134,25 @@ class Cluster:
         }
         starts |= self._offsets([place for place in places if place not in starts], since)
         # Nothing there is that young: what comes from now on.
-        starts |= self._offsets([p for p, o in starts.items() if o == OFFSET_END], OFFSET_END)
+        at_end = [place for place, offset in starts.items() if offset == OFFSET_END]
+        starts |= dict.fromkeys(at_end, OFFSET_END) | self._offsets(at_end, OFFSET_END)
         return [Start(*place, offset) for place, offset in starts.items()]
 
     def _offsets(self, places: Iterable[tuple[str, int]], at: int) -> dict[tuple[str, int], int]:
         """The first offset of each partition from a time on, in milliseconds; OFFSET_END where
-        there is none. For OFFSET_BEGINNING or OFFSET_END as the time: where that is."""
+        there is none. For OFFSET_BEGINNING or OFFSET_END as the time: where that is.
+
+        Without partitions that cannot tell, as one without a leader. Raises KafkaException if
+        none can.
+        """
         asked = [TopicPartition(*place, at) for place in places]
         if not asked:
             return {}
         found = self._client.offsets_for_times(asked, timeout=REQUEST_TIMEOUT)
-        for each in found:
-            if each.error:
-                raise KafkaException(each.error)
-        return {(each.topic, each.partition): each.offset for each in found}
+        told = {(each.topic, each.partition): each.offset for each in found if not each.error}
+        if not told:
+            raise KafkaException(found[0].error)
+        return told
 
     def _look_for_members(self) -> None:
         """Where one broker of several is away there is no answer: then they are as they were."""

@@ -18,7 +18,7 @@ from kafka_processor.config import (
     environment_and_dotenv,
     load_settings,
 )
-from kafka_processor.dashboard.arguments import Options, parse, token_of
+from kafka_processor.dashboard.arguments import TOKEN, Options, parse, token_of
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.cluster import Cluster
 from kafka_processor.dashboard.feed import Feed
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str]) -> int:
         settings = load_settings({n: v for n, v in given.items() if n not in NOT_NEEDED})
         with listen(options.host, options.port) as listener:
             token = token_of(given, is_loopback(listener))
-            _serve(settings, options, listener, token, stopping)
+            address = address_of(listener, options.host, token, is_secret=bool(given.get(TOKEN)))
+            _serve(settings, options, listener, address, token, stopping)
     except SettingsError as wrong:
         say(*wrong.lines)
         return EXIT_WRONG_SETTINGS
@@ -69,6 +70,7 @@ def _serve(
     settings: Settings,
     options: Options,
     listener: socket.socket,
+    address: str,
     token: str | None,
     stopping: threading.Event,
 ) -> None:
@@ -85,6 +87,6 @@ def _serve(
         for each in (feed, cluster):
             threads.callback(each.close)
             each.start()
-        print(f"Dashboard: {address_of(listener, options.host, token)}", flush=True)  # noqa: T201
+        print(f"Dashboard: {address}", flush=True)  # noqa: T201
         if not stopping.is_set():
             serve(listener, board.snapshot, token=token, is_loopback=is_loopback(listener))

@@ -61,8 +61,8 @@ class Failures:
             whole.update(types)
         return whole
 
-    def latest(self) -> list[LatestFailure]:
-        """The latest first."""
+    def latest(self, now: int) -> list[LatestFailure]:
+        """Those of the window, the latest first; `now` in seconds."""
         return [
             LatestFailure(
                 time,
@@ -71,4 +71,5 @@ class Failures:
                 printable(failure.error_message, MAX_MESSAGE),
             )
             for time, failure in reversed(self._latest)
+            if time // 1000 > now - self._window
         ]

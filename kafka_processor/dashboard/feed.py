@@ -71,10 +71,11 @@ class Feed:
         self._thread.join(CLOSE_TIMEOUT)
 
     def _follow(self) -> None:
-        while not self._stopping.is_set():
-            self._hear()
-            for message in self._poll():
-                self._take(message)
+        with self._board.watched():
+            while not self._stopping.is_set():
+                self._hear()
+                for message in self._poll():
+                    self._take(message)
         self._consumer.close()
 
     def _poll(self) -> list[Message]:
@@ -124,9 +125,11 @@ class Feed:
             return
         place = topic, partition
         if error := message.error():
-            if error.code() == KafkaError._PARTITION_EOF:
-                with self._board.lock:
+            with self._board.lock:
+                if error.code() == KafkaError._PARTITION_EOF:
                     self._board.state.progress.reached_end(place)
+                else:
+                    self._board.state.progress.cannot_read(place, error.name())
             return
         now = time.time_ns() // 1_000_000
         kind, timestamp = message.timestamp()

@@ -17,6 +17,7 @@ Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 class MetricsLine(Struct, gc=False):
     """`latency` in seconds."""
 
+    message_id: str
     outcome: str
     latency: float | None = None
 

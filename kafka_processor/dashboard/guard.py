@@ -3,11 +3,11 @@
 import hashlib
 import hmac
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -73,11 +73,8 @@ class Guard:
         await (refusal or self._application)(scope, receive, send_with_headers)
 
     def _cookie_in(self, headers: Headers) -> str:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return ""
-        return found.value if found else ""
+        # Not http.cookies: it finds none where another one's is not as it should be.
+        return cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
 
     def _set_cookie(self) -> str:
         value = cookie_value(self._token or "")

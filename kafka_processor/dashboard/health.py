@@ -17,9 +17,9 @@ WORDS: Final[dict[Level, str]] = {
     "unknown": "Waiting",
 }
 
-MANY_ERRORS: Final = 0.1
-MOST_ERRORS: Final = 0.5
-"""Shares of the last minute's messages that failed."""
+MANY: Final = 0.1
+MOST: Final = 0.5
+"""Shares of the last minute's messages that failed, or were skipped."""
 FEW_MESSAGES: Final = 20
 """Of less in a minute a share says nothing."""
 LONG_WAIT: Final = 5.0
@@ -45,13 +45,16 @@ class Signs:
     """Why nothing can be read; empty if it can."""
     missing: Sequence[str]
     """Topics that are not there."""
+    unread: Sequence[str]
+    """Why each topic that is there has not been read to its end yet, or cannot be."""
     group: Group
     rate: float
     messages: int
     failed: int
+    skipped: int
     """In the last minute."""
     quiet_for: float | None
-    """Since the last outcome; None: none was seen."""
+    """Since the last outcome, as far as is read; None: none was seen."""
 
 
 class _Finding(NamedTuple):
@@ -61,8 +64,8 @@ class _Finding(NamedTuple):
 
 def judge(signs: Signs) -> Health:
     """The worst of what is found decides, and is named first."""
-    if signs.trouble:
-        return Health("unknown", WORDS["unknown"], [signs.trouble])
+    if unknown := [signs.trouble] if signs.trouble else list(signs.unread):
+        return Health("unknown", WORDS["unknown"], unknown)
     order: list[Level] = ["trouble", "unknown", "warning", "idle", "well"]
     findings = sorted(_findings(signs), key=lambda each: order.index(each.level))
     worst = findings[0].level if findings else "well"
@@ -76,10 +79,9 @@ def _findings(signs: Signs) -> Iterator[_Finding]:
             "unknown", f"There is no topic {topic} yet; kafka-processor makes it at its start."
         )
     yield from _of_group(signs)
-    yield from _of_errors(signs)
-    is_quiet = signs.quiet_for is None or signs.quiet_for > QUIET
-    if is_quiet and not signs.missing and not _waiting(signs.group):
-        yield _Finding("idle", "No message comes in, and none waits.")
+    yield from _of_backlog(signs, _waiting(signs.group))
+    yield from _of_share(signs, signs.failed, "failed")
+    yield from _of_share(signs, signs.skipped, "were too old and skipped")
 
 
 def _of_group(signs: Signs) -> Iterator[_Finding]:
@@ -97,22 +99,28 @@ def _of_group(signs: Signs) -> Iterator[_Finding]:
         yield _Finding("warning", "The partitions are being shared out anew.")
     elif unowned := len(group.ends.keys() - {p for m in group.members for p in m.partitions}):
         yield _Finding("warning", f"{unowned} partitions belong to no process.")
+
+
+def _of_backlog(signs: Signs, waiting: int) -> Iterator[_Finding]:
+    quiet_for = STANDSTILL if signs.quiet_for is None else signs.quiet_for
     if not waiting:
-        return
-    if signs.rate == 0 and (signs.quiet_for is None or signs.quiet_for > STANDSTILL):
-        yield _Finding("trouble", f"{waiting:,} messages wait, and none is handled.")
+        if quiet_for > QUIET and not signs.missing:
+            yield _Finding("idle", "No message comes in, and none waits.")
+    elif signs.rate == 0 and quiet_for > QUIET:
+        stands: Level = "trouble" if quiet_for >= STANDSTILL else "warning"
+        yield _Finding(stands, f"{waiting:,} messages wait, and none is handled.")
     elif signs.rate and (wait := waiting / signs.rate) > LONG_WAIT:
         level: Level = "trouble" if wait > VERY_LONG_WAIT else "warning"
         yield _Finding(level, f"{waiting:,} messages wait, {_duration(wait)} of work.")
 
 
-def _of_errors(signs: Signs) -> Iterator[_Finding]:
+def _of_share(signs: Signs, count: int, what: str) -> Iterator[_Finding]:
     if signs.messages < FEW_MESSAGES:
         return
-    share = signs.failed / signs.messages
-    if share > MANY_ERRORS:
-        level: Level = "trouble" if share > MOST_ERRORS else "warning"
-        yield _Finding(level, f"{share:.0%} of the last minute's messages failed.")
+    share = count / signs.messages
+    if share > MANY:
+        level: Level = "trouble" if share > MOST else "warning"
+        yield _Finding(level, f"{share:.0%} of the last minute's messages {what}.")
 
 
 def _waiting(group: Group) -> int:

@@ -36,11 +36,18 @@ def is_loopback(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
-def address_of(listener: socket.socket, host: str, token: str | None) -> str:
-    """What to open in a browser."""
+def address_of(
+    listener: socket.socket, host: str, token: str | None, *, is_secret: bool = False
+) -> str:
+    """What to open in a browser. A token that was made here has to be told, a given one is known,
+    and has no place in what may be kept as a log."""
     address, port = listener.getsockname()[:2]
     if ipaddress.ip_address(address).is_unspecified:
         host = socket.gethostname()
     name = f"[{host}]" if ":" in host else host
-    query = f"?token={quote(token, safe='')}" if token else ""
-    return f"http://{name}:{port}/{query}"
+    page = f"http://{name}:{port}/"
+    if token is None:
+        return page
+    if is_secret:
+        return f"{page} (the first time with ?token=…)"
+    return f"{page}?token={quote(token, safe='')}"

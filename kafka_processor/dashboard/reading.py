@@ -9,6 +9,9 @@ Place = tuple[str, int]
 @dataclass
 class _Partition:
     is_at_end: bool = False
+    was_at_end: bool = False
+    problem: str = ""
+    """Why it cannot be read; empty if it can."""
     last: int | None = None
     """Time of the record that was read last, in milliseconds."""
 
@@ -30,15 +33,27 @@ class Progress:
         if partition:
             partition.is_at_end = False
             partition.last = time
+            partition.problem = ""
 
     def reached_end(self, place: Place) -> None:
         partition = self._partitions.get(place)
         if partition:
-            partition.is_at_end = True
+            partition.is_at_end = partition.was_at_end = True
+            partition.problem = ""
 
-    def is_read(self, topic: str) -> bool:
-        """Whether anything of it is being read."""
-        return any(place[0] == topic for place in self._partitions)
+    def cannot_read(self, place: Place, problem: str) -> None:
+        partition = self._partitions.get(place)
+        if partition:
+            partition.problem = problem
+
+    def why_unread(self, topic: str) -> str | None:
+        """Why a topic was not read to its end yet, or cannot be read; None if neither is so."""
+        partitions = [each for place, each in self._partitions.items() if place[0] == topic]
+        if problem := next((each.problem for each in partitions if each.problem), None):
+            return f"{topic} cannot be read: {problem}."
+        if not partitions or not all(each.was_at_end for each in partitions):
+            return f"{topic} is still being read."
+        return None
 
     def has_more(self, topic: str) -> bool:
         """Whether it was read to its end nowhere yet, or there is more by now."""

@@ -20,6 +20,7 @@ class Figures(Struct):
     """Messages a second."""
     messages: int
     failed: int
+    skipped: int
     """In the last minute, like the latencies, which are in seconds."""
     p50: float | None
     p99: float | None
@@ -40,6 +41,8 @@ class TopicState(Struct):
     name: str
     is_there: bool
     is_catching_up: bool
+    was_read: bool
+    """To its end, at least once."""
     behind: int
     """Seconds; 0 where it is not worth mentioning."""
     unreadable: int

@@ -1,5 +1,6 @@
 """All that the page shows, from the records as they come; pure, and bounded whatever comes."""
 
+import re
 from collections import Counter
 from collections.abc import Collection
 from typing import Final
@@ -42,6 +43,9 @@ class State:
         self._settings = settings
         self._window = window
         self._timeline = Timeline(window)
+        id_form = re.escape(settings.input_topic) + r"-[0-9]+-[0-9]+"
+        self._is_of_input = re.compile(id_form, re.ASCII).fullmatch
+        """Whether a message_id is one of our input: others may write to the same outputs."""
         self._summary = SummaryTotals(settings.consumer_group, settings.input_topic)
         self._failures = Failures(window)
         self._totals = Totals()
@@ -49,10 +53,12 @@ class State:
         self._last_outcome: int | None = None
         self.progress = Progress()
         self.group = Group()
-        self.trouble = ""
+        self.trouble = "No broker has answered yet."
         """Why nothing can be read; empty if it can."""
+        self.broken = ""
+        """What has ended for good; empty if nothing has."""
         self.missing: Collection[str] = ()
-        """Topics that are not there."""
+        """Topics that are not there, the input too."""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -73,7 +79,9 @@ class State:
             return
         try:
             if topic == self._settings.errors_topic:
-                self._failures.take(decode_failure(value or b""), time, now // 1000)
+                failure = decode_failure(value or b"")
+                if self._is_of_input(failure.message_id):
+                    self._failures.take(failure, time, now // 1000)
             else:
                 self._take_metrics(value or b"", time, now // 1000)
         except UNREADABLE:
@@ -84,9 +92,16 @@ class State:
         self.progress.forget(topic)
         if topic == self._settings.summary_topic:
             self._summary.forget()
+        elif topic == self._settings.errors_topic:
+            self._failures = Failures(self._window)
+        elif topic == self._settings.metrics_topic:
+            self._timeline = Timeline(self._window)
 
     def _take_metrics(self, value: bytes, time: int, now: int) -> None:
         lines = decode_metrics(value).message_details
+        # A record is of one batch, so of one input.
+        if not lines or not self._is_of_input(lines[0].message_id):
+            return
         # Most lines of a record have the same few latencies.
         counted = Counter([(line.outcome, line.latency) for line in lines])
         kinds: dict[Kind, int] = {}
@@ -101,8 +116,7 @@ class State:
                 buckets[bucket] = buckets.get(bucket, 0) + count
         for kind, count in kinds.items():
             self._timeline.add(time // 1000, now, kind, count, latencies.get(kind, {}))
-        if lines:
-            self._last_outcome = max(self._last_outcome or 0, time)
+        self._last_outcome = max(self._last_outcome or 0, time)
 
     def snapshot(self, now: int) -> Snapshot:
         self._read_summaries(now // 1000)
@@ -124,14 +138,14 @@ class State:
             by_count(self._totals.locales),
             place(self._totals.locales),
             self._error_types(now // 1000),
-            self._failures.latest(),
+            self._failures.latest(now // 1000),
             self.group.state,
             rows,
             more_rows,
             members,
             more_members,
             [self._topic_state(topic, now) for topic in self.topics],
-            self.trouble,
+            self.broken or self.trouble,
             bool(self._settings.metrics_topic),
         )
 
@@ -155,6 +169,7 @@ class State:
             round(rate, 1),
             kinds.total(),
             kinds["error"],
+            kinds["skipped"],
             percentile(latencies, 0.5),
             percentile(latencies, 0.99),
             sum(lags.values()) if lags else None,
@@ -169,16 +184,28 @@ class State:
 
     def _signs(self, figures: Figures, now: int) -> Signs:
         last = figures.last_outcome
-        quiet = None if last is None else (now - last) / 1000
+        # While the page is behind, nobody knows what came since.
+        behind = self.progress.behind(self._settings.metrics_topic, now)
+        quiet = None if last is None else max((now - last) / 1000 - behind, 0)
         return Signs(
-            self.trouble,
-            [topic for topic in self.topics if topic in self.missing],
+            self.broken or self.trouble,
+            [
+                topic
+                for topic in (*self.topics, self._settings.input_topic)
+                if topic in self.missing
+            ],
+            self._unread(),
             self.group,
             figures.rate,
             figures.messages,
             figures.failed,
+            figures.skipped,
             quiet,
         )
+
+    def _unread(self) -> list[str]:
+        there = [topic for topic in self.topics if topic not in self.missing]
+        return [why for topic in there if (why := self.progress.why_unread(topic))]
 
     def _error_types(self, now: int) -> list[ErrorType]:
         recent, outcomes = self._failures.recent(now), self._totals.outcomes
@@ -198,6 +225,7 @@ class State:
             topic,
             topic not in self.missing,
             self.progress.has_more(topic),
+            self.progress.why_unread(topic) is None,
             round(behind) if behind > BEHIND else 0,
             unreadable,
         )

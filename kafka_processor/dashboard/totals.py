@@ -45,6 +45,13 @@ class Growth(NamedTuple):
     kinds: Mapping[Kind, int]
 
 
+class _Waiting(NamedTuple):
+    value: bytes
+    second: int
+    first_second: int
+    """Of the first record that came since one was decoded."""
+
+
 class _Latest(NamedTuple):
     summary: Summary
     second: int
@@ -57,7 +64,7 @@ class SummaryTotals:
         self._group = group
         self._topic = topic
         self._prefix = f"{group}/{topic}-".encode()
-        self._waiting: dict[int, tuple[bytes, int]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._latest: dict[int, _Latest] = {}
         self.unreadable = 0
         self.last: int | None = None
@@ -76,7 +83,10 @@ class SummaryTotals:
         elif len(value) > MAX_RECORD:
             self.unreadable += 1
         else:
-            self._waiting[int(number)] = value, second
+            before = self._waiting.get(int(number))
+            self._waiting[int(number)] = _Waiting(
+                value, second, before.first_second if before else second
+            )
 
     def forget(self) -> None:
         """The topic is gone."""
@@ -85,7 +95,7 @@ class SummaryTotals:
 
     def read_waiting(self) -> Iterator[Growth]:
         """Decodes what has come since the last call, and says what has grown since then."""
-        for partition, (value, second) in self._waiting.items():
+        for partition, (value, second, first_second) in self._waiting.items():
             try:
                 summary = _checked(decode_summary(value), self._group, self._topic, partition)
             except (*UNREADABLE, _OfAnotherError):
@@ -95,7 +105,7 @@ class SummaryTotals:
             self._latest[partition] = _Latest(summary, second)
             self.last = max(self.last or 0, second)
             if before:
-                start = max(before.second, second - PUBLISHED_WITHIN)
+                start = max(before.second, first_second - PUBLISHED_WITHIN)
                 grown = _kinds(summary) - _kinds(before.summary)
                 yield Growth(range(min(start + 1, second), second + 1), grown)
         self._waiting.clear()

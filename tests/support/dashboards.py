@@ -21,7 +21,7 @@ from tests.support.waiting import TIMEOUT, wait_until
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 HOW_TO_GET_IT = "no Chromium, so no page was looked at; Debian: apt-get install chromium"
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
-_ADDRESS = re.compile(r"^Dashboard: (http://\S+)$", re.MULTILINE)
+_ADDRESS = re.compile(r"^Dashboard: (http://\S+)", re.MULTILINE)
 
 
 class Dashboard:

@@ -96,6 +96,8 @@ def test_the_token_is_kept_in_a_cookie_that_does_not_hold_it() -> None:
     assert TOKEN not in cookie
     for path in ROUTES[:-1]:
         assert get(path, token=TOKEN, loopback=False, cookie=cookie).status == 200
+        beside = f'other={{"a":1}}; {cookie}'
+        assert get(path, token=TOKEN, loopback=False, cookie=beside).status == 200
         assert get(path, token="another-token-of-ours", cookie=cookie).status == 401
 
 
@@ -205,6 +207,7 @@ def test_addresses() -> None:
         assert address_of(here, "localhost", None) == f"http://localhost:{port}/"
         assert address_of(here, "::1", "a b&c") == f"http://[::1]:{port}/?token=a%20b%26c"
         assert "0.0.0.0" not in address_of(anywhere, "0.0.0.0", None)
+        assert "a b" not in address_of(here, "localhost", "a b", is_secret=True)
         with pytest.raises(CannotListen, match=r"^--port: cannot listen on 127.0.0.1, port \d+: "):
             listen("127.0.0.1", port)
     with pytest.raises(CannotListen, match=r"--host"):

@@ -10,7 +10,7 @@ from kafka_processor.dashboard.group import Group, Member, assigned, member_rows
 from kafka_processor.dashboard.health import Level, Signs, judge
 
 GROUP = Group("stable", (Member("one", (0, 1)),), {0: 100, 1: 50}, {}, {0: 100, 1: 50})
-WELL = Signs("", [], GROUP, 500.0, 30_000, 1500, 0.4)
+WELL = Signs("", [], [], GROUP, 500.0, 30_000, 1500, 0, 0.4)
 
 
 def waiting(count: int) -> Group:
@@ -34,6 +34,15 @@ def test_all_is_well() -> None:
         (replace(WELL, group=waiting(500_000)), "trouble", "500,000 messages wait, 17 min of"),
         (
             replace(WELL, group=waiting(70), rate=0, quiet_for=40),
+            "trouble",
+            "70 messages wait, and",
+        ),
+        (replace(WELL, group=waiting(70), rate=0, quiet_for=20), "warning", "70 messages wait"),
+        (replace(WELL, unread=["x is still being read."], failed=30_000), "unknown", "x is still"),
+        (replace(WELL, skipped=9000), "warning", "30% of the last minute's messages were too old"),
+        (replace(WELL, skipped=30_000), "trouble", "100% of the last minute's messages were"),
+        (
+            replace(WELL, group=replace(waiting(70), state="", members=()), rate=0, quiet_for=40),
             "trouble",
             "70 messages wait, and",
         ),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kafka_processor.config import load_settings
 from kafka_processor.dashboard.failures import LATEST, MAX_MESSAGE
 from kafka_processor.dashboard.formats import printable
+from kafka_processor.dashboard.group import Group, Member
 from kafka_processor.dashboard.snapshot import Snapshot, encode
 from kafka_processor.dashboard.state import State
 
@@ -35,7 +36,7 @@ def take(
 def lines(*outcomes: str, latency: float | None = 0.02) -> dict[str, Any]:
     return {
         "message_details": [
-            {"message_id": "t-0-1", "outcome": each, "topic": None, "processing_time": 1e-6,
+            {"message_id": "user-login-0-1", "outcome": each, "topic": None, "processing_time": 1e-6,
              "latency": latency, "timestamp": "2024-07-10T02:00:25.000Z"}
             for each in outcomes
         ]
@@ -97,6 +98,66 @@ def test_errors_are_counted_by_type_and_the_latest_shown() -> None:
     assert {each.name: each.recent for each in snapshot.error_types if each.recent} == {
         "missing_field": LATEST + 5
     }
+
+
+def test_an_error_is_shown_no_longer_than_the_charts_go_back() -> None:
+    board = state()
+    take(board, ERRORS, failure(), ago=3)
+    assert board.snapshot(NOW + 890_000).latest_errors
+    assert not board.snapshot(NOW + 900_000).latest_errors
+
+
+def test_what_others_write_to_the_same_topics_is_left_out() -> None:
+    board = state(INPUT_TOPIC="other.input")
+    take(board, METRICS, lines("processed"))
+    take(board, ERRORS, failure())
+    take(board, ERRORS, failure(message_id="otherXinput-0-1"))
+    take(board, ERRORS, failure(message_id="other.input-0-1-0-1"))
+    snapshot = board.snapshot(NOW)
+    assert (snapshot.figures.messages, snapshot.latest_errors) == (0, [])
+    take(board, ERRORS, failure(message_id="other.input-0-1"))
+    assert board.snapshot(NOW).latest_errors
+
+
+def test_a_topic_that_was_made_again_is_not_counted_twice() -> None:
+    board = state()
+    for _ in range(2):
+        take(board, METRICS, lines("processed"))
+        take(board, ERRORS, failure())
+        snapshot = board.snapshot(NOW)
+        assert (snapshot.figures.messages, len(snapshot.latest_errors)) == (1, 1)
+        for topic in board.topics:
+            board.forget(topic)
+
+
+def test_nothing_is_judged_before_all_is_read() -> None:
+    board = state()
+    assert board.snapshot(NOW).health.reasons == ["No broker has answered yet."]
+    board.trouble = ""
+    for topic in board.topics:
+        board.progress.start((topic, 0))
+    reasons = board.snapshot(NOW).health.reasons
+    assert reasons == [f"{topic} is still being read." for topic in board.topics]
+    for topic in board.topics:
+        board.progress.reached_end((topic, 0))
+    assert board.snapshot(NOW).health.level == "idle"
+    board.progress.cannot_read((METRICS, 0), "TOPIC_AUTHORIZATION_FAILED")
+    health = board.snapshot(NOW).health
+    assert health.word == "Waiting"
+    assert health.reasons == [f"{METRICS} cannot be read: TOPIC_AUTHORIZATION_FAILED."]
+
+
+def test_while_the_page_is_behind_nothing_stands_still() -> None:
+    board = state()
+    board.trouble = ""
+    for topic in board.topics:
+        board.progress.start((topic, 0))
+        board.progress.reached_end((topic, 0))
+    board.group = Group("stable", (Member("one", (0,)),), {0: 1}, {}, {0: 50})
+    take(board, METRICS, lines("processed"), ago=200)
+    assert board.snapshot(NOW).health.level == "well"
+    board.progress.reached_end((METRICS, 0))
+    assert board.snapshot(NOW).health.level == "trouble"
 
 
 def test_neither_user_nor_content_is_in_the_snapshot() -> None:

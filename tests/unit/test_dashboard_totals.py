@@ -134,6 +134,17 @@ def test_growth_after_a_pause_is_of_the_last_seconds(totals: SummaryTotals) -> N
     assert list(growth.seconds) == [8996, 8997, 8998, 8999, 9000]
 
 
+def test_growth_over_summaries_that_were_not_looked_at_is_not_of_the_last_seconds(
+    totals: SummaryTotals,
+) -> None:
+    take(totals, summary(), 1000)
+    list(totals.read_waiting())
+    for number in range(1, 61):
+        take(totals, summary(processed_count=80 + number), 1000 + 10 * number)
+    [growth] = totals.read_waiting()
+    assert (growth.seconds[0], growth.seconds[-1]) == (1006, 1600)
+
+
 def test_counts_that_began_anew_are_no_growth(totals: SummaryTotals) -> None:
     take(totals, summary(), 1000)
     list(totals.read_waiting())

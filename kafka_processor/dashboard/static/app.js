@@ -49,8 +49,11 @@ let latest = null;
 let cameAt = 0;
 let isPaused = false;
 let connection = "connecting";
+let events = null;
+let shown = null;
 
 function show(snapshot) {
+  shown = snapshot;
   say("group", snapshot.group);
   say("input-topic", snapshot.input_topic);
   say("clock", format.timeOfDay(snapshot.now));
@@ -73,6 +76,8 @@ function showHealth({ level, word, reasons }) {
   byId("health").dataset.level = level;
   byId("sign").setAttribute("href", `#sign-${level}`);
   say("word", word);
+  // Said aloud only where it matters: with few messages it is idle and healthy in turns.
+  say("told", level === "well" || level === "idle" ? "" : `${word}. ${reasons[0]}`);
   fillList(byId("reasons"), reasons.slice(0, MOST_REASONS), () => make("li"), setText);
   const title = `${word} · kafka_processor`;
   if (document.title !== title) document.title = title;
@@ -144,18 +149,19 @@ const WORDS = {
 function showConnection() {
   let state = connection;
   if (state === "live" && performance.now() - cameAt > SILENCE) state = "lost";
-  if (state === "live" && latest?.topics.some((topic) => topic.is_catching_up && topic.behind)) {
+  if (state === "live" && latest?.topics.some((topic) => topic.is_catching_up && (topic.behind || !topic.was_read))) {
     state = "reading";
   }
   if (state === "live" && latest?.trouble) state = "away";
   if (isPaused) state = "paused";
   byId("connection").dataset.state = state;
-  byId("tiles").toggleAttribute("data-stale", state === "away" || state === "lost");
+  byId("tiles").toggleAttribute("data-stale", ["away", "lost", "refused"].includes(state));
   say("connection", WORDS[state]);
 }
 
 function connect() {
-  const events = new EventSource("events");
+  events?.close();
+  events = new EventSource("events");
   events.onmessage = (event) => {
     latest = JSON.parse(event.data);
     cameAt = performance.now();
@@ -163,10 +169,11 @@ function connect() {
     if (!isPaused) show(latest);
     showConnection();
   };
+  const mine = events;
   events.onerror = async () => {
     connection = "lost";
     showConnection();
-    if (events.readyState !== EventSource.CLOSED) return;
+    if (mine !== events || mine.readyState !== EventSource.CLOSED) return;
     const answer = await fetch("./", { method: "HEAD" }).catch(() => null);
     if (answer?.status === 401) connection = "refused";
     showConnection();
@@ -181,8 +188,15 @@ byId("pause").addEventListener("click", () => {
   showConnection();
 });
 byId("all-locales").addEventListener("toggle", () => {
-  if (latest) showTotals(latest);
+  if (shown) showTotals(shown);
 });
-setInterval(showConnection, 1000);
+setInterval(() => {
+  showConnection();
+  // A connection whose other end is gone without a word stays open for ever.
+  if (connection === "live" && performance.now() - cameAt > 2 * SILENCE) {
+    connection = "lost";
+    connect();
+  }
+}, 1000);
 maps.load();
 connect();

@@ -72,7 +72,7 @@ export class TimeChart {
           fill: this.isStacked ? () => colour(`${line.colour}-fill`) : undefined,
           width: this.isStacked ? 1.5 : 2,
           dash: line.dash,
-          points: { show: false },
+          points: { show: false, size: 4, ...(this.isStacked ? {} : { filter: alone }) },
         })),
       ],
       bands: this.isStacked
@@ -147,6 +147,15 @@ export class TimeChart {
     const width = this.place.clientWidth;
     if (width && width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
   }
+}
+
+/** Where a line would have no length: values between two that are not known. */
+function alone(plot, series) {
+  const values = plot.data[series];
+  const found = values.flatMap((value, at) => (
+    value !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null
+      ? [at] : []));
+  return found.length ? found : null;
 }
 
 function makeKey(legend, line) {

@@ -17,7 +17,8 @@ export function showLatestErrors(errors, window) {
   byId("latest-none").hidden = errors.length > 0;
   const scroll = byId("latest-scroll");
   // It would run away from whoever reads it.
-  const isRead = scroll.matches(":hover, :focus, :focus-within") && byId("latest").children.length;
+  const isPointedAt = matchMedia("(hover: hover)").matches && scroll.matches(":hover");
+  const isRead = (isPointedAt || scroll.matches(":focus-visible")) && byId("latest").children.length;
   say("latest-note", isRead ? "held while you read" : `of the last ${minutes(window)}`);
   if (isRead) return;
   fillList(byId("latest"), errors, createError, (item, error) => {

@@ -21,6 +21,7 @@ const STATES = Object.fromEntries(
     .split(",")
     .map((text) => [text.slice(0, 2), text.slice(3)]));
 
+const total = (counts) => Object.values(counts).reduce((sum, number) => sum + number, 0);
 const nameOf = (kind, code) => (kind === "states" ? STATES[code] : regions.of(code)) ?? code;
 
 export class Maps {
@@ -53,10 +54,8 @@ export class Maps {
   get kind() {
     if (this.choice) return this.choice;
     const { states, countries } = this.places;
-    const outside = Object.entries(countries).reduce(
-      (sum, [code, number]) => sum + (code === "US" ? 0 : number), 0);
-    const inside = Object.values(states).reduce((sum, number) => sum + number, 0);
-    return outside > inside ? "countries" : "states";
+    const inside = total(states);
+    return total(countries) - inside > inside ? "countries" : "states";
   }
 
   draw() {
@@ -88,17 +87,16 @@ function describe(kind, counts) {
 
 /** What the map cannot show. */
 function note({ states, countries, nowhere, both, both_are }, kind, map) {
-  const sum = (entries) => entries.reduce((whole, [, number]) => whole + number, 0);
   const notes = [];
   if (both.length) {
     const [taken, other] = both_are === "states" ? ["states", "countries"] : ["countries", "states"];
     const few = both.slice(0, NAMED).join(", ") + (both.length > NAMED ? ", …" : "");
     notes.push(`${few} could be ${other} too; taken for ${taken}, as most others are.`);
   }
-  const entries = Object.entries(kind === "states" ? states : countries);
+  const undrawn = Object.entries(countries).filter(([code]) => !map.shapes.has(code));
   const outside = kind === "states"
-    ? sum(Object.entries(countries).filter(([code]) => code !== "US"))
-    : sum(entries.filter(([code]) => !map.shapes.has(code)));
+    ? total(countries) - total(states)
+    : total(Object.fromEntries(undrawn));
   const elsewhere = outside + nowhere;
   if (elsewhere) notes.push(`${count(elsewhere)} are not on this map.`);
   return notes.join(" ");
