@@ -36,8 +36,8 @@ def take(
 def lines(*outcomes: str, latency: float | None = 0.02) -> dict[str, Any]:
     return {
         "message_details": [
-            {"message_id": "user-login-0-1", "outcome": each, "topic": None, "processing_time": 1e-6,
-             "latency": latency, "timestamp": "2024-07-10T02:00:25.000Z"}
+            {"message_id": "user-login-0-1", "outcome": each, "topic": None,
+             "processing_time": 1e-6, "latency": latency, "timestamp": "2024-07-10T02:00:25.000Z"}
             for each in outcomes
         ]
     }  # fmt: skip
