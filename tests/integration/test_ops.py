@@ -70,6 +70,17 @@ def test_figures_are_what_the_topics_hold(make_job: MakeJob) -> None:
     assert found[f"{PREFIX}rebalances_total"][()] >= 1
 
 
+def test_an_idle_process_hears_of_its_producer_too(job: Job) -> None:
+    """What nobody takes of its statistics would pile up in memory."""
+    daemon, port = start(job)
+    queued = f"{PREFIX}client_queued_messages"
+    wait_until(
+        lambda: metrics(port).get(queued) == {("consumer",): 0, ("producer",): 0},
+        lambda: f"the producer's statistics: {metrics(port).get(queued)}",
+    )
+    daemon.stop()
+
+
 def test_a_flood_of_failures_is_few_lines_of_log_without_values(job: Job) -> None:
     job.send_all([b'{"ip": "198.51.100.77", "device_id": "secret-device"}'] * 5000)
     daemon = job.start(LOG_FORMAT="json", LOG_LEVEL="debug")
