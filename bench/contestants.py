@@ -17,7 +17,7 @@ STREAMS: Final = "Kafka Streams"
 COPY: Final = "copy, no work"
 SAME_CLIENTS: Final = "clients as kafka_processor's (client_config.py)"
 
-Aim = Literal["throughput", "latency", "growth"]
+Aim = Literal["throughput", "latency", "growth", "members"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Contestant:
     """What suits its latency best, where that is something else."""
     growth_tuning: Mapping[str, str] | None = None
     """What suits many partitions and large events best, where that is something else."""
+    members_tuning: Mapping[str, str] | None = None
+    """What suits several members on this machine best, where that is something else."""
     makes_our_records: bool = True
     """Does the whole job by the same rules, which is checked."""
 
@@ -42,7 +44,11 @@ class Contestant:
         return f"{self.name}, {self.delivery}"
 
     def environment(self, aim: Aim = "throughput") -> dict[str, str]:
-        special = {"latency": self.latency_tuning, "growth": self.growth_tuning}.get(aim)
+        special = {
+            "latency": self.latency_tuning,
+            "growth": self.growth_tuning,
+            "members": self.members_tuning,
+        }.get(aim)
         return {"DELIVERY": self.delivery, **(special or self.tuning)}
 
     def settings(self) -> str:
@@ -56,6 +62,8 @@ class Contestant:
             parts.append(f"for latency {shown(self.latency_tuning)}")
         if self.growth_tuning:
             parts.append(f"for growth {shown(self.growth_tuning)}")
+        if self.members_tuning:
+            parts.append(f"several members {shown(self.members_tuning)}")
         return "; ".join(part for part in parts if part)
 
 
@@ -95,6 +103,7 @@ CONTESTANTS: Final = (
         tuning=_STREAMS_HEAP,
         latency_tuning={**_STREAMS_LATENCY, "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"},
         growth_tuning=_STREAMS_GROWTH,
+        members_tuning={**_STREAMS_HEAP, "STREAMS_THREADS": "1"},
     ),
     Contestant(
         STREAMS,

@@ -123,8 +123,9 @@ def growth(samples: Sequence[Sample], rate: int) -> list[str]:
 
 def _lag(watcher: Consumer) -> int:
     parts = [TopicPartition("soak", number) for number in range(PARTITIONS)]
-    ends = sum(watcher.get_watermark_offsets(part, timeout=10)[1] for part in parts)
-    return ends - committed_total(watcher, parts)
+    committed = committed_total(watcher, parts)
+    # Asked for last: while the answers take their time, it is the ends that move on.
+    return sum(watcher.get_watermark_offsets(part, timeout=10)[1] for part in parts) - committed
 
 
 if __name__ == "__main__":

@@ -137,7 +137,8 @@ class Tournament:
     def _measure_growth(self) -> None:
         plan, results = self._plan, self.results
         for members in plan.members:
-            self._grow(results.members, members, PARTITIONS, plan.backlog, members=members)
+            aim: Aim = "members" if members > 1 else "throughput"
+            self._grow(results.members, members, PARTITIONS, plan.backlog, members=members, aim=aim)
         for partitions in plan.partitions:
             self._grow(results.partitions, partitions, partitions, plan.backlog, aim="growth")
         for size in plan.sizes:
