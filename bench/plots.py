@@ -16,6 +16,8 @@ from bench.results import Growth, Results, Sample, median_latency, median_of
 
 OUR_COLOUR: Final = "#1f6feb"
 OTHER_COLOUR: Final = "#8c959f"
+OUTLIER: Final = 5
+"""Times as large as all others."""
 PERCENTILES: Final = (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"))
 
 
@@ -49,7 +51,7 @@ def draw_soak(samples: Sequence[Sample], caption: str, path: Path) -> None:
     axes[2].set_title("lag, messages", fontsize=10, loc="left")
     axes[2].set_xlabel("minutes", fontsize=8)
     for each in axes:
-        each.set_ylim(bottom=0)
+        _from_zero(each)
         _tidy(each)
     figure.tight_layout(rect=(0, 0.05, 1, 1))
     _save(figure, caption, path)
@@ -75,9 +77,10 @@ def _throughput(results: Results) -> Figure:
         bars = axes.barh(labels, figures, color=colours)
         shown = [f"{each:,.0f}" if name == "warm" else f"{each:.1f}" for each in figures]
         axes.bar_label(bars, shown, padding=3, fontsize=8)
+        _label_outliers(axes, figures, shown)
         axes.set_title(title, fontsize=10, loc="left")
         axes.xaxis.set_major_formatter(_thousands if name == "warm" else _plain)
-        axes.margins(x=0.18)
+        axes.set_xlim(right=1.25 * _most_but_outliers(figures))
         _tidy(axes)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
     return figure
@@ -109,23 +112,44 @@ def _growth(results: Results) -> Figure:
     kinds: list[tuple[str, Growth]] = [
         ("members", results.members),
         ("partitions", results.partitions),
-        ("bytes of an event", results.sizes),
-        ("messages of backlog", results.backlogs),
+        ("event size, bytes", results.sizes),
+        ("backlog", results.backlogs),
     ]
     for column, (title, growth) in enumerate(kinds):
-        for row, (name, unit) in enumerate((("warm", "messages/s"), ("cpu", "CPU µs a message"))):
+        for row, (name, unit) in enumerate((("warm", "messages/s"), ("cpu", "CPU µs"))):
             axes = all_axes[row][column]
             for label, by_size in growth.items():
                 sizes = sorted(by_size)
                 figures = [median_of(by_size[size], name) for size in sizes]
                 axes.plot(range(len(sizes)), figures, marker="o", label=label, color=_colour(label))
                 axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes], fontsize=8)
-            axes.set_ylim(bottom=0)
+            _from_zero(axes)
+            axes.yaxis.set_major_formatter(_thousands if name == "warm" else _plain)
             axes.set_title(f"{unit} by {title}", fontsize=9, loc="left")
             _tidy(axes)
     all_axes[0][0].legend(fontsize=7, frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     return figure
+
+
+def _most_but_outliers(figures: Sequence[float]) -> float:
+    """The largest that is not many times all others: next to that they could not be told apart."""
+    *others, most = sorted(figures)
+    return others[-1] if others and most > OUTLIER * others[-1] else most
+
+
+def _label_outliers(axes: Axes, figures: Sequence[float], shown: Sequence[str]) -> None:
+    """Their bars end at the edge, and with them the place for their label."""
+    most = _most_but_outliers(figures)
+    for position, (figure, text) in enumerate(zip(figures, shown, strict=True)):
+        if figure > most:
+            place = (1.2 * most, position)
+            axes.text(*place, f"{text} →", ha="right", va="center", fontsize=8, color="white")
+
+
+def _from_zero(axes: Axes) -> None:
+    """With room above the highest point."""
+    axes.set_ylim(0, axes.dataLim.y1 * 1.1 or 1)
 
 
 def _colour(label: str) -> str:
