@@ -18,6 +18,7 @@ COPY: Final = "copy, no work"
 SAME_CLIENTS: Final = "clients as kafka_processor's (client_config.py)"
 
 Aim = Literal["throughput", "latency", "growth", "members"]
+"""`growth`: over partitions and sizes of events; `members`: several of them on this machine."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,8 @@ class Contestant:
     """Which settings its Kafka clients have, for the reader."""
     tuning: Mapping[str, str] = field(default_factory=dict)
     """What suits its throughput best, as environment variables."""
-    latency_tuning: Mapping[str, str] | None = None
-    """What suits its latency best, where that is something else."""
-    growth_tuning: Mapping[str, str] | None = None
-    """What suits many partitions and large events best, where that is something else."""
-    members_tuning: Mapping[str, str] | None = None
-    """What suits several members on this machine best, where that is something else."""
+    special: Mapping[Aim, Mapping[str, str]] = field(default_factory=dict)
+    """The same for other aims, where something else suits them better."""
     makes_our_records: bool = True
     """Does the whole job by the same rules, which is checked."""
 
@@ -44,12 +41,7 @@ class Contestant:
         return f"{self.name}, {self.delivery}"
 
     def environment(self, aim: Aim = "throughput") -> dict[str, str]:
-        special = {
-            "latency": self.latency_tuning,
-            "growth": self.growth_tuning,
-            "members": self.members_tuning,
-        }.get(aim)
-        return {"DELIVERY": self.delivery, **(special or self.tuning)}
+        return {"DELIVERY": self.delivery, **self.special.get(aim, self.tuning)}
 
     def settings(self) -> str:
         """One line for the reader."""
@@ -58,12 +50,7 @@ class Contestant:
             return " ".join(f"{name}={value}" for name, value in tuning.items())
 
         parts = [self.clients, shown(self.tuning)]
-        if self.latency_tuning:
-            parts.append(f"for latency {shown(self.latency_tuning)}")
-        if self.growth_tuning:
-            parts.append(f"for growth {shown(self.growth_tuning)}")
-        if self.members_tuning:
-            parts.append(f"several members {shown(self.members_tuning)}")
+        parts += [f"for {aim} {shown(tuning)}" for aim, tuning in self.special.items()]
         return "; ".join(part for part in parts if part)
 
 
@@ -85,7 +72,7 @@ def _streams() -> list[str]:
 
 _STREAMS_CLIENTS: Final = "its own Java clients: Settings.java, streams_install.py"
 _STREAMS_HEAP: Final = {"JDK_JAVA_OPTIONS": "-Xms768m -Xmx768m -Xmn384m"}
-_STREAMS_LATENCY: Final = {**_STREAMS_HEAP, "STREAMS_THREADS": "1"}
+_STREAMS_ONE_THREAD: Final = {**_STREAMS_HEAP, "STREAMS_THREADS": "1"}
 _STREAMS_GROWTH: Final = {
     "JDK_JAVA_OPTIONS": "-Xms1536m -Xmx1536m -Xmn768m",
     "BUFFERED_RECORDS": "5000",
@@ -101,9 +88,11 @@ CONTESTANTS: Final = (
         _streams,
         _STREAMS_CLIENTS,
         tuning=_STREAMS_HEAP,
-        latency_tuning={**_STREAMS_LATENCY, "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"},
-        growth_tuning=_STREAMS_GROWTH,
-        members_tuning={**_STREAMS_HEAP, "STREAMS_THREADS": "1"},
+        special={
+            "latency": {**_STREAMS_ONE_THREAD, "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"},
+            "growth": _STREAMS_GROWTH,
+            "members": _STREAMS_ONE_THREAD,
+        },
     ),
     Contestant(
         STREAMS,
@@ -111,28 +100,28 @@ CONTESTANTS: Final = (
         _streams,
         _STREAMS_CLIENTS,
         tuning=_STREAMS_HEAP,
-        latency_tuning={**_STREAMS_LATENCY, "LINGER_MS": "0"},
+        special={"latency": {**_STREAMS_ONE_THREAD, "LINGER_MS": "0"}},
     ),
     Contestant(
         "Quix Streams",
         "exactly-once",
         _python_peer("quix_streams"),
         SAME_CLIENTS,
-        latency_tuning={"COMMIT_INTERVAL": "0.03", "LINGER_MS": "1"},
+        special={"latency": {"COMMIT_INTERVAL": "0.03", "LINGER_MS": "1"}},
     ),
     Contestant(
         "Quix Streams",
         "at-least-once",
         _python_peer("quix_streams"),
         SAME_CLIENTS,
-        latency_tuning={"COMMIT_INTERVAL": "0.1", "LINGER_MS": "1"},
+        special={"latency": {"COMMIT_INTERVAL": "0.1", "LINGER_MS": "1"}},
     ),
     Contestant(
         "Arroyo",
         "at-least-once",
         _python_peer("arroyo_loop"),
         SAME_CLIENTS,
-        latency_tuning={"LINGER_MS": "1"},
+        special={"latency": {"LINGER_MS": "1"}},
     ),
     Contestant(
         "plain loop",

@@ -135,7 +135,7 @@ class Cluster:
         starts |= self._offsets([place for place in places if place not in starts], since)
         # Nothing there is that young: what comes from now on.
         at_end = [place for place, offset in starts.items() if offset == OFFSET_END]
-        starts |= dict.fromkeys(at_end, OFFSET_END) | self._offsets(at_end, OFFSET_END)
+        starts |= self._offsets(at_end, OFFSET_END)
         return [Start(*place, offset) for place, offset in starts.items()]
 
     def _offsets(self, places: Iterable[tuple[str, int]], at: int) -> dict[tuple[str, int], int]:

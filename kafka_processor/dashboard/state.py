@@ -145,7 +145,7 @@ class State:
             members,
             more_members,
             [self._topic_state(topic, now) for topic in self.topics],
-            self.broken or self.trouble,
+            self._why_stopped,
             bool(self._settings.metrics_topic),
         )
 
@@ -182,13 +182,18 @@ class State:
             return self._summary.last * 1000
         return self._last_outcome
 
+    @property
+    def _why_stopped(self) -> str:
+        """Why nothing can be read, for good or for now; empty if it can."""
+        return self.broken or self.trouble
+
     def _signs(self, figures: Figures, now: int) -> Signs:
         last = figures.last_outcome
         # While the page is behind, nobody knows what came since.
         behind = self.progress.behind(self._settings.metrics_topic, now)
         quiet = None if last is None else max((now - last) / 1000 - behind, 0)
         return Signs(
-            self.broken or self.trouble,
+            self._why_stopped,
             [
                 topic
                 for topic in (*self.topics, self._settings.input_topic)
