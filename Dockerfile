@@ -4,7 +4,7 @@ COPY LICENSE README.md pyproject.toml ./
 COPY kafka_processor kafka_processor
 # Installed, not run from its source: there it would make itself a new key in every container.
 RUN python -m venv --without-pip /opt/venv \
- && pip --python /opt/venv/bin/python install --no-cache-dir ".[ops,otel,lineage]"
+ && pip --python /opt/venv/bin/python install --no-cache-dir ".[ops,otel,lineage,dashboard]"
 
 FROM python:3.11-slim AS runtime
 COPY --from=build /opt/venv /opt/venv

@@ -53,6 +53,10 @@ def draw_soak(samples: Sequence[Sample], caption: str, path: Path) -> None:
     for each in axes:
         _from_zero(each)
         _tidy(each)
+    # The first seconds, of a cold broker, are a hundred times what comes after.
+    axes[1].set_yscale("log")
+    axes[1].set_ylim(1)
+    axes[1].yaxis.set_major_formatter(_plain)
     figure.tight_layout(rect=(0, 0.05, 1, 1))
     _save(figure, caption, path)
 
