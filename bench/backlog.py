@@ -1,6 +1,7 @@
 """Throughput: how fast a backlog is worked off, by what is committed of it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,10 +22,10 @@ STALL_TIMEOUT = 30.0
 @dataclass(frozen=True)
 class Throughput:
     messages: int
-    """Worked off; less than the backlog where the time was up before."""
+    """Worked off with all members; less than the backlog where the time was up before."""
     seconds: float
     overall: float
-    """Messages a second from the start of the load."""
+    """Messages a second from when all members were there."""
     warm: float
     """Messages a second, the first 40% not counted."""
     cpu: float
@@ -72,9 +73,10 @@ def work_off(
         stack.callback(watcher.close)
         parts = [TopicPartition(topic, number) for number in range(partitions)]
         total = sum(watcher.get_watermark_offsets(part)[1] for part in parts)
-        processes = [
-            stack.enter_context(ContestantProcess(command, environment)) for _ in range(members)
-        ]
+        processes = [ContestantProcess(command, environment) for _ in range(members)]
+        # Together: else the first has worked off much before the last is there.
+        with ThreadPoolExecutor(members) as starting:
+            list(starting.map(stack.enter_context, processes))
         began = time.monotonic()
         marks: list[Mark] = []
         memory = 0.0
@@ -98,15 +100,20 @@ def work_off(
 
 
 def throughput_of(marks: list[Mark], memory: float, start_seconds: float) -> Throughput:
-    last = marks[-1]
-    warm = next(mark for mark in marks if mark.done >= WARM_FROM * last.done)
+    """What was done before the first mark, when not all members were there yet, is not counted.
+
+    Raises ContestantFailed.
+    """
+    first, last = marks[0], marks[-1]
+    all_messages, seconds = last.done - first.done, last.seconds - first.seconds
+    warm = next(mark for mark in marks if mark.done >= first.done + WARM_FROM * all_messages)
     messages = last.done - warm.done
     if not messages:
         raise ContestantFailed("too few messages for a measurement")
     return Throughput(
-        messages=last.done,
-        seconds=last.seconds,
-        overall=last.done / last.seconds,
+        messages=all_messages,
+        seconds=seconds,
+        overall=all_messages / seconds,
         warm=messages / (last.seconds - warm.seconds),
         cpu=(last.cpu - warm.cpu) / messages * 1e6,
         broker_cpu=(last.broker_cpu - warm.broker_cpu) / messages * 1e6,

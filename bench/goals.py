@@ -51,7 +51,7 @@ def _extremes(growth: Growth) -> tuple[list[Throughput], list[Throughput]]:
 GOALS: Final[tuple[tuple[str, Figure, float, bool], ...]] = (
     ("throughput / Kafka Streams, exactly once", _ratio(STREAMS, "warm"), 1.25, True),
     ("throughput / Quix Streams, exactly once", _ratio(QUIX, "warm"), 5, True),
-    ("throughput / copy without work", _ratio(COPY, "warm"), 0.35, True),
+    ("throughput / copy without work, at least once", _ratio(COPY, "warm"), 0.35, True),
     ("throughput, exactly / at least once", _ratio(OURS_AT_LEAST_ONCE, "warm"), 0.9, True),
     ("CPU a message / Kafka Streams", _ratio(STREAMS, "cpu"), 0.7, False),
     ("most memory / Kafka Streams", _ratio(STREAMS, "memory"), 0.5, False),

@@ -112,13 +112,14 @@ def _latency(results: Results) -> Figure:
 
 
 def _growth(results: Results) -> Figure:
-    figure, all_axes = pyplot.subplots(2, 4, figsize=(13, 6))
-    kinds: list[tuple[str, Growth]] = [
+    all_kinds: list[tuple[str, Growth]] = [
         ("members", results.members),
         ("partitions", results.partitions),
         ("event size, bytes", results.sizes),
         ("backlog", results.backlogs),
     ]
+    kinds = [(title, growth) for title, growth in all_kinds if growth]
+    figure, all_axes = pyplot.subplots(2, len(kinds), figsize=(13, 6), squeeze=False)
     for column, (title, growth) in enumerate(kinds):
         for row, (name, unit) in enumerate((("warm", "messages/s"), ("cpu", "CPU µs"))):
             axes = all_axes[row][column]

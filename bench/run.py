@@ -1,6 +1,6 @@
 """`make bench`: all contestants side by side, on one broker and the same input, in turns.
 
-The quick form prints its tables; the full form writes them, with plots, into `docs/` too.
+Prints its tables; the full form, run to its end, writes them with plots into `docs/` too.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from bench.plan import FULL, QUICK
 from bench.plots import draw_plots
 from bench.report import print_report, write_report
 from bench.results import Results
-from bench.tournament import Tournament
+from bench.tournament import FAILURES, Tournament, explain
 from dev.local_kafka import LocalKafka
 
 WIDTH: Final = 120
@@ -33,7 +33,7 @@ BROKER_PROPERTIES: Final = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="everything: takes hours")
+    parser.add_argument("--full", action="store_true", help="everything: takes over an hour")
     parser.add_argument("--only", default="", help="contestants whose name contains this")
     options = parser.parse_args()
     console = Console()
@@ -44,20 +44,34 @@ def main() -> int:
     if not contestants:
         parser.error(f"no contestant is called {options.only!r}")
     results = Results(describe_machine(), f"{datetime.now(timezone.utc):%Y-%m-%d}", plan.form)
-    folder = PROJECT / "docs" / "benchmark" if options.full else Path(tempfile.gettempdir())
-    file = folder / (
-        "results.json" if options.full else f"kafka-processor-bench-{os.getpid()}.json"
-    )
+    file = Path(tempfile.gettempdir()) / f"kafka-processor-bench-{os.getpid()}.json"
     tournament = Tournament(plan, contestants, results, file, console)
     console.print(results.machine)
-    tournament.prepare()
-    with LocalKafka(heap="2g", properties=BROKER_PROPERTIES) as kafka:
-        tournament.measure(kafka)
+    exit_code = _measure(tournament, console)
     print_report(results, console)
-    draw_plots(results, folder)
-    if options.full:
+    if file.exists():
+        console.print(f"kept in {file}")
+    if options.full and not options.only and exit_code == 0:
+        folder = PROJECT / "docs" / "benchmark"
+        results.save(folder / "results.json")
         write_report(results, folder)
-    console.print(f"kept in {file}")
+        draw_plots(results, folder)
+        console.print(f"written to {folder}")
+    return exit_code
+
+
+def _measure(tournament: Tournament, console: Console) -> int:
+    """What was measured before it failed or was stopped is reported all the same."""
+    try:
+        tournament.prepare()
+        with LocalKafka(heap="2g", properties=BROKER_PROPERTIES) as kafka:
+            tournament.measure(kafka)
+    except FAILURES as error:
+        console.print(f"[bold red]error:[/] {explain(error)}")
+        return 1
+    except KeyboardInterrupt:
+        console.print("stopped before all was measured")
+        return 130
     return 0
 
 

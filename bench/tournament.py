@@ -21,6 +21,7 @@ from bench.steady import measure_steady
 from bench.topics import Topics, fill
 from dev.kafka_install import LocalKafkaError
 from dev.local_kafka import LocalKafka
+from kafka_processor.kafka_errors import describe, error_of
 
 PARTITIONS: Final = 4
 CHECKED_MESSAGES: Final = 30_000
@@ -29,6 +30,11 @@ GROWTH_LONGEST: Final = 1200.0
 """Seconds for one turn of a growing backlog: all of it has to be worked off."""
 FAILURES: Final = (ContestantFailed, PeerMissingError, LocalKafkaError, KafkaException)
 Result = TypeVar("Result")
+
+
+def explain(error: Exception) -> str:
+    """One of FAILURES in a line for the user."""
+    return describe(error_of(error)) if isinstance(error, KafkaException) else str(error)
 
 
 class Tournament:
@@ -77,14 +83,17 @@ class Tournament:
                 continue
             outputs, audit = made
             ours = outputs if ours is None else ours
-            self.results.jobs[contestant.label] = compare(outputs, ours, audit)
+            job = self.results.jobs[contestant.label] = compare(outputs, ours, audit)
+            if job.differing:
+                self._leave_out(contestant, f"{job.differing:,} of its records are not as ours")
             self._keep()
 
     def _measure_throughput(self) -> None:
         plan = self._plan
         self._say(f"a backlog of {plan.backlog:,} messages")
         self._input("backlog", PARTITIONS, plan.backlog)
-        self._work_off(self._contestants[0], "backlog", PARTITIONS)  # the broker has to warm up too
+        for contestant in self._running()[:1]:  # the broker has to warm up too
+            self._work_off(contestant, "backlog", PARTITIONS)
         for turn in range(plan.rounds):
             for contestant in self._running():
                 self._say(f"  {turn + 1} of {plan.rounds}: {contestant.label}")
@@ -113,7 +122,9 @@ class Tournament:
         plan = self._plan
         # The broker has to get over what came before, and its own first run at such a rate.
         warming = plan.rates[:1], WARMING_SECONDS, plan.warm_up
-        measure_steady(self._contestants[0], self._topics, PARTITIONS, *warming)
+        for contestant in self._running()[:1]:
+            topics = self._topics
+            self._try(contestant, partial(measure_steady, contestant, topics, PARTITIONS, *warming))
         self._say(f"latency at {', '.join(f'{rate:,}' for rate in plan.rates)} messages/s")
         for turn in range(plan.rounds):
             for contestant in self._running(plan.latency_names):
@@ -138,7 +149,9 @@ class Tournament:
         plan, results = self._plan, self.results
         for members in plan.members:
             aim: Aim = "members" if members > 1 else "throughput"
-            self._grow(results.members, members, PARTITIONS, plan.backlog, members=members, aim=aim)
+            # Several start at once on the same cores, and warm up for longer.
+            backlog = plan.backlog * members
+            self._grow(results.members, members, PARTITIONS, backlog, members=members, aim=aim)
         for partitions in plan.partitions:
             self._grow(results.partitions, partitions, partitions, plan.backlog, aim="growth")
         for size in plan.sizes:
@@ -208,10 +221,13 @@ class Tournament:
         try:
             return measure()
         except FAILURES as error:
-            self.results.failed[contestant.label] = str(error)
-            self._say(f"  [bold red]{contestant.label} did not run:[/] {error}")
-            self._keep()
+            self._leave_out(contestant, explain(error))
             return None
+
+    def _leave_out(self, contestant: Contestant, why: str) -> None:
+        self.results.failed[contestant.label] = why
+        self._say(f"  [bold red]{contestant.label} did not run:[/] {why}")
+        self._keep()
 
     def _say(self, what: str) -> None:
         self._console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {what}")

@@ -22,7 +22,7 @@ STREAMS = "Kafka Streams, exactly-once"
 
 def run_at(rate: float, cpu: float = 4.0) -> list[Mark]:
     """Marks of a run that gets up to speed within the first tenth of 1,000,000 messages."""
-    marks = [Mark(1.0, 100_000, 1.0, 1.0)]
+    marks = [Mark(0.0, 0, 0.0, 0.0), Mark(1.0, 100_000, 1.0, 1.0)]
     for tenth in range(1, 10):
         done = 100_000 * (tenth + 1)
         seconds = 1.0 + tenth * 100_000 / rate
@@ -36,6 +36,12 @@ def test_the_first_two_fifths_do_not_count_as_warm() -> None:
     assert measured.overall == pytest.approx(1_000_000 / 5.5)
     assert measured.cpu == pytest.approx(4.0)
     assert measured.broker_cpu == pytest.approx(2.0)
+
+
+def test_what_was_done_before_all_members_were_there_does_not_count() -> None:
+    marks = [Mark(mark.seconds, mark.done + 500_000, *mark[2:]) for mark in run_at(200_000)]
+    measured = throughput_of(marks, memory=90.0, start_seconds=0.5)
+    assert measured == throughput_of(run_at(200_000), memory=90.0, start_seconds=0.5)
 
 
 def test_a_run_without_progress_is_no_measurement() -> None:
