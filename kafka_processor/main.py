@@ -30,7 +30,7 @@ from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
 from kafka_processor.processor import Processor
-from kafka_processor.project_key import find_key, find_or_make_key
+from kafka_processor.project_key import find_key, find_or_make_key, project_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
@@ -57,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_on_signals(stopping)
     try:
         given = environment_and_dotenv(os.environ)
-        settings = load_settings(given)
-        demand_packages(settings, given)
+        settings = _load(given)
         log = create_log(settings)
         if options.check:
             return _check(settings, log)
@@ -72,6 +71,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         say(*error.lines)
         return EXIT_WRONG_SETTINGS
+
+
+def _load(given: Mapping[str, str]) -> Settings:
+    """Raises SettingsError that names all that is wrong: settings, what they need, the key."""
+    problems: list[str] = []
+    if not any(given.get(name, "").strip() for name in ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE")):
+        try:
+            project_key()
+        except SettingsError as error:
+            problems = error.lines
+    try:
+        settings = load_settings(given)
+        demand_packages(settings, given)
+    except SettingsError as error:
+        raise SettingsError([*error.lines, *problems]) from None
+    if problems:
+        raise SettingsError(problems)
+    return settings
 
 
 def _of_worker(settings: Settings, number: int) -> dict[str, str]:
@@ -244,9 +261,9 @@ def _set_on_signals(stopping: threading.Event) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    signal.pthread_sigmask(
-        signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM)
-    )  # held back while a worker starts
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        # They are held back while a worker starts.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 if __name__ == "__main__":

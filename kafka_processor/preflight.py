@@ -3,7 +3,7 @@
 It joins no group and uses no transactional id, so the right to use that id is not checked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -11,14 +11,14 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
 )
-from confluent_kafka.admin import AclOperation, AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
 
 from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, error_of, is_refused_login
 from kafka_processor.summary_printer import SummaryPrinter
-from kafka_processor.topics import demand_permissions
+from kafka_processor.topics import create_topics, demand_outputs, demand_permissions
 
 TIMEOUT: Final = 10.0
 
@@ -51,7 +51,7 @@ def check(settings: Settings, key_id: str, client_log: Any) -> Iterator[str]:
     yield f"connection: {settings.kafka_bootstrap_servers} answers"
 
     try:
-        yield from _check_topics(settings, admin, set(existing))
+        yield from _check_topics(settings, admin, existing)
         yield from _check_group(settings, admin)
         if settings.input_topic in existing:
             partitions = len(existing[settings.input_topic].partitions)
@@ -60,26 +60,24 @@ def check(settings: Settings, key_id: str, client_log: Any) -> Iterator[str]:
         raise CheckFailed(describe(error_of(exception))) from None
 
 
-def _check_topics(settings: Settings, admin: AdminClient, existing: set[str]) -> Iterator[str]:
+def _check_topics(
+    settings: Settings, admin: AdminClient, existing: Mapping[str, TopicMetadata]
+) -> Iterator[str]:
     if settings.input_topic not in existing and settings.create_topics != "all":
         raise CheckFailed(
             f"INPUT_TOPIC: {settings.input_topic} is not there; create it, or set CREATE_TOPICS=all"
         )
-    missing = [t for t in (settings.input_topic, *settings.output_topics) if t not in existing]
-    if missing and settings.create_topics == "none":
-        raise CheckFailed(
-            f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
-        )
-    there = [t for t in (settings.input_topic, *settings.output_topics) if t in existing]
-    if there:
-        for topic, operation in demand_permissions(admin, settings, there):
-            yield f"topic {topic}: there, {operation} allowed"
-    if missing:
-        cluster = admin.describe_cluster(
-            include_authorized_operations=True, request_timeout=TIMEOUT
-        ).result()
-        _demand(AclOperation.CREATE, cluster.authorized_operations, "the cluster")
-        yield f"topics to be created at start: {', '.join(missing)}"
+    if settings.create_topics == "none":
+        demand_outputs([topic for topic in settings.output_topics if topic not in existing])
+    topics = (settings.input_topic, *settings.output_topics)
+    there = [topic for topic in topics if topic in existing]
+    for topic, operation in demand_permissions(admin, settings, there):
+        yield f"topic {topic}: there, {operation} allowed"
+    input_there = existing.get(settings.input_topic)
+    partitions = len(input_there.partitions) if input_there else settings.input_partitions
+    missing = [topic for topic in topics if topic not in existing]
+    for topic in create_topics(admin, settings, missing, partitions, is_trial=True):
+        yield f"topic {topic}: to be created at the start"
 
 
 def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:

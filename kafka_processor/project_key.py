@@ -9,12 +9,15 @@ PROJECT_KEY_PATH = PROJECT_FOLDER / PROJECT_KEY_FILE
 
 
 def find_key(settings: Settings) -> bytes | None:
-    """The key of the pseudonyms; None if the project's own is to be made at the first start.
+    """The key of the pseudonyms, as `project_key` if none is set. Raises SettingsError."""
+    return settings.key or project_key()
 
-    Raises SettingsError if there can be none, or the project's file holds none.
+
+def project_key() -> bytes | None:
+    """The project's own; None if it is to be made at the first start.
+
+    Raises SettingsError if there can be none, or its file holds none.
     """
-    if settings.key:
-        return settings.key
     if not IS_SOURCE_CHECKOUT:
         raise SettingsError(["DEVICE_ID_KEY: not set; set it or DEVICE_ID_KEY_FILE"])
     if not PROJECT_KEY_PATH.exists():

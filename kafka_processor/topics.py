@@ -45,18 +45,24 @@ def prepare_topics(
     admin = AdminClient(connection_config(settings) | {"logger": client_log})
     if settings.create_topics == "all":
         _create(admin, settings, [settings.input_topic], settings.input_partitions, log)
+    if settings.create_topics == "none":
+        demand_outputs(missing_topics(admin, settings.output_topics))
     partitions = _wait_for_input(settings, consumer, log, wait)
     if not partitions:
         return DEFAULT_MAX_RECORD
-    missing = missing_topics(admin, settings.output_topics)
-    if missing and settings.create_topics == "none":
-        raise TopicsNotReady(
-            f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
-        )
-    _create(admin, settings, missing, partitions, log)
+    if settings.create_topics != "none":
+        _create(admin, settings, settings.output_topics, partitions, log)
     for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
         pass
     return min(_max_record(admin, topic) for topic in settings.output_topics)
+
+
+def demand_outputs(missing: Collection[str]) -> None:
+    """Raises TopicsNotReady if there are any, since they may not be created."""
+    if missing:
+        raise TopicsNotReady(
+            f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
+        )
 
 
 def _wait_for_input(
@@ -133,10 +139,30 @@ def missing_topics(admin: AdminClient, topics: Iterable[str]) -> list[str]:
 def _create(
     admin: AdminClient,
     settings: Settings,
-    topics: list[str],
+    topics: Iterable[str],
     partitions: int,
     log: FilteringBoundLogger,
 ) -> None:
+    missing = missing_topics(admin, topics)
+    for topic in create_topics(admin, settings, missing, partitions):
+        log.info("topic created", topic=topic, partitions=partitions)
+    deadline = time.monotonic() + TIMEOUT
+    while missing_topics(admin, missing) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def create_topics(
+    admin: AdminClient,
+    settings: Settings,
+    topics: Collection[str],
+    partitions: int,
+    *,
+    is_trial: bool = False,
+) -> Iterator[str]:
+    """Each of the topics that was created, or in a trial could be.
+
+    Raises TopicsNotReady for one that cannot be.
+    """
     new = [
         NewTopic(
             topic,
@@ -144,20 +170,18 @@ def _create(
             replication_factor=settings.topic_replication or -1,
             config={"cleanup.policy": "compact"} if topic == settings.summary_topic else {},
         )
-        for topic in missing_topics(admin, topics)
+        for topic in topics
     ]
     if not new:
         return
-    for topic, result in admin.create_topics(new, operation_timeout=TIMEOUT).items():
+    created = admin.create_topics(new, operation_timeout=TIMEOUT, validate_only=is_trial)
+    for topic, result in created.items():
         try:
             result.result()
-            log.info("topic created", topic=topic, partitions=partitions)
+            yield topic
         except KafkaException as exception:
             error = error_of(exception)
             if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicsNotReady(
                     f"topic {topic} cannot be created: {describe(error)}"
                 ) from None
-    deadline = time.monotonic() + TIMEOUT
-    while missing_topics(admin, topics) and time.monotonic() < deadline:
-        time.sleep(0.05)

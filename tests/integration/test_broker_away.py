@@ -1,9 +1,16 @@
-"""A broker that comes late, goes away and comes back, or refuses a login."""
+"""A broker that comes late, goes away and comes back, refuses a login, or to create a topic."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from dev.local_kafka import LocalKafka
 from tests.support.brokers import free_port
@@ -12,6 +19,7 @@ from tests.support.load import assert_each_once, send_later, send_load
 from tests.support.program import PROBLEM, STARTED, Daemon, copy_program
 from tests.support.waiting import wait_until
 
+CHECK = ("-m", "kafka_processor", "--check")
 LOGIN = "LOGIN"
 JAAS = (
     "org.apache.kafka.common.security.plain.PlainLoginModule required"
@@ -29,6 +37,8 @@ def kafka_with_login() -> Iterator[LocalKafka]:
     properties = {
         f"listener.name.{LOGIN.lower()}.sasl.enabled.mechanisms": "PLAIN",
         f"listener.name.{LOGIN.lower()}.plain.sasl.jaas.config": JAAS,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
     }
     with LocalKafka(extra_listeners={LOGIN: "SASL_PLAINTEXT"}, properties=properties) as kafka:
         yield kafka
@@ -62,6 +72,38 @@ def test_refused_login(kafka_with_login: LocalKafka, program: Path, tmp_path: Pa
         assert "a-wrong-password" not in daemon.log
         assert daemon.lines_with("authenticat|login|credential|password")
         assert STARTED not in daemon.stdout
+
+
+def test_check_knows_who_may_create_topics(
+    kafka_with_login: LocalKafka, program: Path, tmp_path: Path
+) -> None:
+    """Kafka accepts CREATE on the cluster, or on the topic (KIP-277)."""
+    with Job(Site(kafka_with_login.bootstrap_servers, program, tmp_path), 1) as job:
+        settings = login_settings(job, kafka_with_login, "the-right-password")
+        # What has an access rule is for those alone whom it names.
+        let(job, "somebody-else", AclOperation.CREATE, ResourceType.BROKER, "kafka-cluster")
+        allowed = job.launch(settings, CHECK)
+        assert allowed.wait() == 0, allowed.log
+
+        let(job, "processor", AclOperation.WRITE, ResourceType.TOPIC, job.topics["errors"])
+        refused = job.launch(settings, CHECK)
+        assert refused.wait() == 1
+        assert job.topics["errors"] in refused.log_lines[-1]
+        assert job.existing_topics() == {job.input}
+
+
+def let(job: Job, user: str, operation: AclOperation, kind: ResourceType, name: str) -> None:
+    acl = AclBinding(
+        kind,
+        name,
+        ResourcePatternType.LITERAL,
+        f"User:{user}",
+        "*",
+        operation,
+        AclPermissionType.ALLOW,
+    )
+    for created in job.admin.create_acls([acl]).values():
+        created.result(10)
 
 
 def test_broker_comes_late_goes_away_and_comes_back(program: Path, tmp_path: Path) -> None:

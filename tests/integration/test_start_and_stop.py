@@ -75,6 +75,15 @@ def test_missing_output_that_may_not_be_created(job: Job) -> None:
     assert len(job.existing_topics()) == 4
 
 
+def test_missing_outputs_that_may_not_be_created_are_named_without_waiting_for_the_input(
+    make_job: MakeJob,
+) -> None:
+    job = make_job(None)
+    daemon = job.launch(job.settings(CREATE_TOPICS="none"))
+    assert daemon.wait() == 1
+    assert job.topics["errors"] in daemon.log_lines[-1]
+
+
 def test_outputs_that_exist_are_used(job: Job) -> None:
     for topic in job.topics.values():
         job.create_topic(topic, 3)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kafka_processor import config
+from kafka_processor import config, project_key
 from kafka_processor.config import SettingsError, environment_and_dotenv, load_settings
+from kafka_processor.main import main
 
 
 @pytest.fixture
@@ -98,3 +99,17 @@ def test_a_file_that_cannot_be_read_is_one_line(working: Path) -> None:
         environment_and_dotenv({})
     [line] = refused.value.lines
     assert str(working / ".env") in line
+
+
+def test_all_that_is_wrong_is_said_at_once_the_missing_key_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], working: Path
+) -> None:
+    assert working.is_dir()
+    monkeypatch.setattr(project_key, "IS_SOURCE_CHECKOUT", False)
+    for name, _ in config.rules():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPS_PORT", "abc")
+    monkeypatch.setenv("DELIVERY", "never")
+    assert main(["--check"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["DELIVERY", "OPS_PORT", "DEVICE_ID_KEY"]
