@@ -72,6 +72,7 @@ def _streams() -> list[str]:
 
 _STREAMS_CLIENTS: Final = "its own Java clients: Settings.java, streams_install.py"
 _STREAMS_HEAP: Final = {"JDK_JAVA_OPTIONS": "-Xms768m -Xmx768m -Xmn384m"}
+_STREAMS_QUICK_RETRIES: Final = "producer.retry.backoff.ms=5,producer.retry.backoff.max.ms=20"
 _STREAMS_ONE_THREAD: Final = {**_STREAMS_HEAP, "STREAMS_THREADS": "1"}
 _STREAMS_GROWTH: Final = {
     "JDK_JAVA_OPTIONS": "-Xms1536m -Xmx1536m -Xmn768m",
@@ -89,7 +90,12 @@ CONTESTANTS: Final = (
         _STREAMS_CLIENTS,
         tuning=_STREAMS_HEAP,
         special={
-            "latency": {**_STREAMS_ONE_THREAD, "COMMIT_INTERVAL_MS": "10", "LINGER_MS": "1"},
+            "latency": {
+                **_STREAMS_ONE_THREAD,
+                "COMMIT_INTERVAL_MS": "10",
+                "LINGER_MS": "1",
+                "STREAMS_PROPERTIES": _STREAMS_QUICK_RETRIES,
+            },
             "growth": _STREAMS_GROWTH,
             "members": _STREAMS_ONE_THREAD,
         },
