@@ -74,7 +74,7 @@ def write_report(results: Results, folder: Path) -> None:
     lines += ["## Settings", ""]
     lines += [f"- {label}: {settings}" for label, settings in results.settings.items()]
     if results.failed:
-        lines += ["", "## Did not run", ""]
+        lines += ["", "## Left out", ""]
         lines += [f"- {label}: {reason}" for label, reason in results.failed.items()]
     (folder / "tables.md").write_text("\n".join(lines) + "\n")
 

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from bench.contestant_process import ContestantFailed
 from dev.logins import LoginEvents, Shares
 
 ANSWER_TRIES = 3
@@ -116,7 +117,7 @@ def fill(topics: Topics, topic: str, messages: int, size: int | None = None) -> 
             else:
                 break
     if left := producer.flush(60):
-        raise SystemExit(f"error: {left} events of the input were not acknowledged")
+        raise ContestantFailed(f"{left} events of the input were not acknowledged")
 
 
 def filled(value: bytes | None, size: int | None) -> bytes | None:

@@ -226,7 +226,7 @@ class Tournament:
 
     def _leave_out(self, contestant: Contestant, why: str) -> None:
         self.results.failed[contestant.label] = why
-        self._say(f"  [bold red]{contestant.label} did not run:[/] {why}")
+        self._say(f"  [bold red]{contestant.label} is left out:[/] {why}")
         self._keep()
 
     def _say(self, what: str) -> None:

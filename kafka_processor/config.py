@@ -6,6 +6,7 @@ field's name in upper case. `--help`, the validation and the error lines all com
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,15 @@ class SettingsError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+@contextmanager
+def noting(problems: list[str]) -> Iterator[None]:
+    """Adds what is wrong to `problems`, so that all of it can be said at once."""
+    try:
+        yield
+    except SettingsError as error:
+        problems += error.lines
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class Settings:
         "4", types.integer(1, 100_000), "a whole number from 1 to 100000",
         "partitions of an input topic that is created")
     topic_replication: int | None = _setting(
-        "", types.integer(1, 32_767), "a whole number from 1 to 32767",
+        "", types.integer(1, 10_000), "a whole number from 1 to 10000",
         "replication of topics that are created; not set: the broker's default")
 
     kafka_bootstrap_servers: str = _setting(

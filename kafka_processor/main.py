@@ -19,6 +19,7 @@ from kafka_processor.config import (
     SettingsError,
     environment_and_dotenv,
     load_settings,
+    noting,
     rules,
 )
 from kafka_processor.connecting import ConnectionFailed, create_consumer_with_retry
@@ -76,16 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _load(given: Mapping[str, str]) -> Settings:
     """Raises SettingsError that names all that is wrong: settings, what they need, the key."""
     problems: list[str] = []
-    if not any(given.get(name, "").strip() for name in ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE")):
-        try:
-            project_key()
-        except SettingsError as error:
-            problems = error.lines
-    try:
+    with noting(problems):
         settings = load_settings(given)
-        demand_packages(settings, given)
-    except SettingsError as error:
-        raise SettingsError([*error.lines, *problems]) from None
+    with noting(problems):
+        demand_packages(given)
+    if not any(given.get(name, "").strip() for name in ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE")):
+        with noting(problems):
+            project_key()
     if problems:
         raise SettingsError(problems)
     return settings

@@ -70,14 +70,16 @@ def _check_topics(
     if settings.create_topics == "none":
         demand_outputs([topic for topic in settings.output_topics if topic not in existing])
     topics = (settings.input_topic, *settings.output_topics)
-    there = [topic for topic in topics if topic in existing]
-    for topic, operation in demand_permissions(admin, settings, there):
-        yield f"topic {topic}: there, {operation} allowed"
     input_there = existing.get(settings.input_topic)
     partitions = len(input_there.partitions) if input_there else settings.input_partitions
     missing = [topic for topic in topics if topic not in existing]
-    for topic in create_topics(admin, settings, missing, partitions, is_trial=True):
+    to_create = list(create_topics(admin, settings, missing, partitions, is_trial=True))
+    for topic in to_create:
         yield f"topic {topic}: to be created at the start"
+    # Of these some may be there and only hidden from us.
+    others = [topic for topic in topics if topic not in to_create]
+    for topic, operation in demand_permissions(admin, settings, others):
+        yield f"topic {topic}: there, {operation} allowed"
 
 
 def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The key to use: the one given, or in a source checkout the project's own."""
 
+import os
+
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import IS_SOURCE_CHECKOUT, PROJECT_FOLDER, Settings, SettingsError
@@ -20,7 +22,7 @@ def project_key() -> bytes | None:
     """
     if not IS_SOURCE_CHECKOUT:
         raise SettingsError(["DEVICE_ID_KEY: not set; set it or DEVICE_ID_KEY_FILE"])
-    if not PROJECT_KEY_PATH.exists():
+    if not os.path.lexists(PROJECT_KEY_PATH):  # a link to nothing is no missing file
         return None
     try:
         return read_key_file(str(PROJECT_KEY_PATH))

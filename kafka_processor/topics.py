@@ -52,6 +52,8 @@ def prepare_topics(
         return DEFAULT_MAX_RECORD
     if settings.create_topics != "none":
         _create(admin, settings, settings.output_topics, partitions, log)
+    else:
+        demand_outputs(missing_topics(admin, settings.output_topics))  # the wait may have been long
     for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
         pass
     return min(_max_record(admin, topic) for topic in settings.output_topics)

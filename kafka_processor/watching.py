@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings, SettingsError, noting
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.loop_log import LoopLog
 from kafka_processor.observer import Observer
@@ -67,19 +67,23 @@ class Watch:
     senders: list[Sender] = field(default_factory=list)
 
 
-def demand_packages(settings: Settings, given: Mapping[str, str]) -> None:
+def demand_packages(given: Mapping[str, str]) -> None:
     """Raises SettingsError if a setting asks for a room whose packages are not installed.
 
-    `given`: the variables that the settings were read from, those of others among them.
+    `given`: the variables that the settings are read from, those of others among them.
     """
-    wanted = {
-        "prometheus_client": settings.ops_port is not None,
-        "opentelemetry.exporter.otlp.proto.http": bool(wanted_signals(given)),
-        "openlineage.client": is_lineage_wanted(given),
+    wanted: dict[str, Callable[[Mapping[str, str]], object]] = {
+        "prometheus_client": lambda given: given.get("OPS_PORT", "").strip(),
+        "opentelemetry.exporter.otlp.proto.http": wanted_signals,
+        "openlineage.client": is_lineage_wanted,
     }
-    missing = [name for name, wants in wanted.items() if wants and not _is_installed(name)]
-    if missing:
-        raise SettingsError([_NEEDS[name] for name in missing])
+    problems: list[str] = []
+    for name, wants in wanted.items():
+        with noting(problems):
+            if wants(given) and not _is_installed(name):
+                problems.append(_NEEDS[name])
+    if problems:
+        raise SettingsError(problems)
 
 
 def _is_installed(module: str) -> bool:

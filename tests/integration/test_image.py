@@ -28,10 +28,13 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 # Not pulled by a test: it is there where somebody works with Docker.
-pytestmark = pytest.mark.skipif(
-    shutil.which("docker") is None or _docker("image", "inspect", BASE).returncode != 0,
-    reason=f"needs Docker with the image {BASE}",
-)
+pytestmark = [
+    pytest.mark.timeout(600),  # the first build loads packages
+    pytest.mark.skipif(
+        shutil.which("docker") is None or _docker("image", "inspect", BASE).returncode != 0,
+        reason=f"needs Docker with the image {BASE}",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ WRONG = [
     ("INPUT_PARTITIONS", "0"),
     ("INPUT_PARTITIONS", "many"),
     ("TOPIC_REPLICATION", "-1"),
+    ("TOPIC_REPLICATION", "10001"),
     ("AUTO_OFFSET_RESET", "middle"),
     ("MAX_MESSAGE_AGE", "-1"),
     ("MAX_MESSAGE_AGE", "nan"),

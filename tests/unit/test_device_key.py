@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka_processor import project_key
+from kafka_processor.config import SettingsError
 from kafka_processor.device_key import create_key_file, parse_key, read_key_file
 
 keys = st.binary(min_size=32, max_size=100)
@@ -140,6 +142,8 @@ def test_a_reader_sees_a_whole_key_or_none(tmp_path: Path) -> None:
 CREATE_WHEN_TOLD = """
 import sys
 from pathlib import Path
+from kafka_processor import project_key
+from kafka_processor.config import SettingsError
 from kafka_processor.device_key import create_key_file
 print("ready", flush=True)
 sys.stdin.readline()
@@ -170,3 +174,13 @@ def test_of_many_processes_one_makes_the_key(tmp_path: Path) -> None:
     assert sorted(said) == ["False"] * 5 + ["True"]
     assert len(read_key_file(str(file))) == 32
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_to_nothing_is_said_and_not_taken_for_a_key_to_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "key"
+    link.symlink_to(tmp_path / "nothing")
+    monkeypatch.setattr(project_key, "PROJECT_KEY_PATH", link)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        project_key.project_key()

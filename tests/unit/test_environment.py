@@ -110,6 +110,12 @@ def test_all_that_is_wrong_is_said_at_once_the_missing_key_too(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPS_PORT", "abc")
     monkeypatch.setenv("DELIVERY", "never")
+    monkeypatch.setenv("OPENLINEAGE_CONFIG", "no/such/file")
     assert main(["--check"]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["DELIVERY", "OPS_PORT", "DEVICE_ID_KEY"]
+    assert [line.split(":")[0] for line in lines] == [
+        "DELIVERY",
+        "OPS_PORT",
+        "OPENLINEAGE_CONFIG",
+        "DEVICE_ID_KEY",
+    ]

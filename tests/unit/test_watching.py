@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kafka_processor import watching
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import SettingsError
 
 ALL_ON = {
     "OPS_PORT": "9108",
@@ -19,14 +19,14 @@ ALL_ON = {
 def test_packages_that_are_missing_are_one_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "find_spec", lambda _: None)
     with pytest.raises(SettingsError) as raised:
-        watching.demand_packages(load_settings(ALL_ON), ALL_ON)
+        watching.demand_packages(ALL_ON)
     assert [line.partition(":")[0] for line in raised.value.lines] == list(ALL_ON)
     assert all("pip install" in line for line in raised.value.lines)
-    watching.demand_packages(load_settings({}), {})
+    watching.demand_packages({})
 
 
 def test_packages_are_found() -> None:
-    watching.demand_packages(load_settings(ALL_ON), ALL_ON)
+    watching.demand_packages(ALL_ON)
     assert not watching._is_installed("no_such_package.with_a_module")
 
 
