@@ -15,12 +15,13 @@ from rich.console import Console
 
 from bench.contestant_process import PROJECT
 from bench.contestants import CONTESTANTS
+from bench.failures import exit_code_of
 from bench.machine import describe_machine
 from bench.plan import FULL, QUICK
 from bench.plots import draw_plots
 from bench.report import print_report, write_report
 from bench.results import Results
-from bench.tournament import FAILURES, Tournament, explain
+from bench.tournament import Tournament
 from dev.local_kafka import LocalKafka
 
 WIDTH: Final = 120
@@ -47,7 +48,10 @@ def main() -> int:
     file = Path(tempfile.gettempdir()) / f"kafka-processor-bench-{os.getpid()}.json"
     tournament = Tournament(plan, contestants, results, file, console)
     console.print(results.machine)
-    exit_code = _measure(tournament, console)
+    exit_code = exit_code_of(
+        lambda: _measure(tournament), console, "stopped before all was measured"
+    )
+    # What was measured before it failed or was stopped is reported all the same.
     print_report(results, console)
     if file.exists():
         console.print(f"kept in {file}")
@@ -60,18 +64,10 @@ def main() -> int:
     return exit_code
 
 
-def _measure(tournament: Tournament, console: Console) -> int:
-    """What was measured before it failed or was stopped is reported all the same."""
-    try:
-        tournament.prepare()
-        with LocalKafka(heap="2g", properties=BROKER_PROPERTIES) as kafka:
-            tournament.measure(kafka)
-    except FAILURES as error:
-        console.print(f"[bold red]error:[/] {explain(error)}")
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped before all was measured")
-        return 130
+def _measure(tournament: Tournament) -> int:
+    tournament.prepare()
+    with LocalKafka(heap="2g", properties=BROKER_PROPERTIES) as kafka:
+        tournament.measure(kafka)
     return 0
 
 

@@ -18,12 +18,12 @@ from rich.console import Console
 
 from bench.contestant_process import ContestantProcess
 from bench.contestants import CONTESTANTS
+from bench.failures import exit_code_of
 from bench.machine import describe_machine
 from bench.plots import draw_soak
 from bench.results import Sample
 from bench.steady import pacer, percentile, produced_at, reader_at_the_end
 from bench.topics import Topics, committed_total
-from bench.tournament import FAILURES, explain
 from dev.local_kafka import LocalKafka
 
 PARTITIONS: Final = 4
@@ -51,15 +51,14 @@ def main() -> int:
     parser.add_argument("--plot", type=Path, help="where to write it (default: a temporary file)")
     options = parser.parse_args()
     console = Console()
-    try:
-        with LocalKafka(heap="1g", properties=RETENTION) as kafka:
-            samples = soak(Topics(kafka.bootstrap_servers), options.rate, options.minutes, console)
-    except FAILURES as error:
-        console.print(f"[bold red]error:[/] {explain(error)}")
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped before its end: nothing is said of growth")
-        return 130
+    return exit_code_of(
+        lambda: _run(options, console), console, "stopped before its end: nothing is said of growth"
+    )
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    with LocalKafka(heap="1g", properties=RETENTION) as kafka:
+        samples = soak(Topics(kafka.bootstrap_servers), options.rate, options.minutes, console)
     plot = options.plot or Path(tempfile.gettempdir()) / "kafka-processor-soak.svg"
     draw_soak(samples, f"{options.rate:,} messages/s; {describe_machine()}", plot)
     console.print(f"plot in {plot}")

@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from confluent_kafka import KafkaException
 from rich.console import Console
 
 from bench.backlog import Throughput, work_off
-from bench.contestant_process import ContestantFailed
 from bench.contestants import OURS, STREAMS, Aim, Contestant
+from bench.failures import FAILURES, explain
 from bench.peers.environments import PeerMissingError
 from bench.peers.kafka_tools import KafkaTools
 from bench.plan import Plan
@@ -19,22 +18,14 @@ from bench.results import Growth, Results
 from bench.same_job import compare, outputs_of
 from bench.steady import measure_steady
 from bench.topics import Topics, fill
-from dev.kafka_install import LocalKafkaError
 from dev.local_kafka import LocalKafka
-from kafka_processor.kafka_errors import describe, error_of
 
 PARTITIONS: Final = 4
 CHECKED_MESSAGES: Final = 30_000
 WARMING_SECONDS: Final = 5.0
 GROWTH_LONGEST: Final = 1200.0
 """Seconds for one turn of a growing backlog: all of it has to be worked off."""
-FAILURES: Final = (ContestantFailed, PeerMissingError, LocalKafkaError, KafkaException)
 Result = TypeVar("Result")
-
-
-def explain(error: Exception) -> str:
-    """One of FAILURES in a line for the user."""
-    return describe(error_of(error)) if isinstance(error, KafkaException) else str(error)
 
 
 class Tournament:

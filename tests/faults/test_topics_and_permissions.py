@@ -4,8 +4,6 @@ import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
     ResourceType,
 )
 
@@ -13,6 +11,7 @@ from tests.faults.account import records_by_message
 from tests.faults.arena import Arena
 from tests.faults.cluster import LOGIN, PASSWORD, USER
 from tests.faults.conftest import MakeArena
+from tests.support.acls import allow
 
 
 def test_partitions_are_added_to_the_input(arena_of: MakeArena) -> None:
@@ -45,35 +44,20 @@ def test_output_topic_is_deleted_and_made_again(arena_of: MakeArena) -> None:
         arena.end_fault()
 
 
-def may(resource: ResourceType, name: str, *operations: AclOperation) -> list[AclBinding]:
-    return [
-        AclBinding(
-            resource,
-            name,
-            ResourcePatternType.LITERAL,
-            f"User:{USER}",
-            "*",
-            operation,
-            AclPermissionType.ALLOW,
-        )
-        for operation in operations
-    ]
-
-
 def all_rights(arena: Arena) -> dict[str, list[AclBinding]]:
     """What docs/contract.md's process needs, by a name for each."""
     job = arena.job
     outputs = [
         right
         for topic in job.topics.values()
-        for right in may(ResourceType.TOPIC, topic, AclOperation.WRITE)
+        for right in allow(USER, ResourceType.TOPIC, topic, AclOperation.WRITE)
     ]
     return {
-        "read the input": may(ResourceType.TOPIC, job.input, AclOperation.READ),
+        "read the input": allow(USER, ResourceType.TOPIC, job.input, AclOperation.READ),
         "write outputs": outputs,
-        "use the group": may(ResourceType.GROUP, job.group, AclOperation.READ),
-        "use the transactional id": may(
-            ResourceType.TRANSACTIONAL_ID, f"{job.group}-one", AclOperation.WRITE
+        "use the group": allow(USER, ResourceType.GROUP, job.group, AclOperation.READ),
+        "use the transactional id": allow(
+            USER, ResourceType.TRANSACTIONAL_ID, f"{job.group}-one", AclOperation.WRITE
         ),
     }
 

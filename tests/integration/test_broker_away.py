@@ -7,19 +7,17 @@ import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
     ResourceType,
 )
 
 from dev.local_kafka import LocalKafka
+from tests.support.acls import allow
 from tests.support.brokers import free_port
 from tests.support.job import Job, Site
 from tests.support.load import assert_each_once, send_later, send_load
-from tests.support.program import PROBLEM, STARTED, Daemon, copy_program
+from tests.support.program import CHECK, PROBLEM, STARTED, Daemon, copy_program
 from tests.support.waiting import wait_until
 
-CHECK = ("-m", "kafka_processor", "--check")
 LOGIN = "LOGIN"
 JAAS = (
     "org.apache.kafka.common.security.plain.PlainLoginModule required"
@@ -81,28 +79,21 @@ def test_check_knows_who_may_create_topics(
     with Job(Site(kafka_with_login.bootstrap_servers, program, tmp_path), 1) as job:
         settings = login_settings(job, kafka_with_login, "the-right-password")
         # What has an access rule is for those alone whom it names.
-        let(job, "somebody-else", AclOperation.CREATE, ResourceType.BROKER, "kafka-cluster")
+        cluster = allow("somebody-else", ResourceType.BROKER, "kafka-cluster", AclOperation.CREATE)
+        create_acls(job, cluster)
         allowed = job.launch(settings, CHECK)
         assert allowed.wait() == 0, allowed.log
 
-        let(job, "processor", AclOperation.WRITE, ResourceType.TOPIC, job.topics["errors"])
+        errors = job.topics["errors"]
+        create_acls(job, allow("processor", ResourceType.TOPIC, errors, AclOperation.WRITE))
         refused = job.launch(settings, CHECK)
         assert refused.wait() == 1
-        assert job.topics["errors"] in refused.log_lines[-1]
+        assert errors in refused.log_lines[-1]
         assert job.existing_topics() == {job.input}
 
 
-def let(job: Job, user: str, operation: AclOperation, kind: ResourceType, name: str) -> None:
-    acl = AclBinding(
-        kind,
-        name,
-        ResourcePatternType.LITERAL,
-        f"User:{user}",
-        "*",
-        operation,
-        AclPermissionType.ALLOW,
-    )
-    for created in job.admin.create_acls([acl]).values():
+def create_acls(job: Job, acls: list[AclBinding]) -> None:
+    for created in job.admin.create_acls(acls).values():
         created.result(10)
 
 

@@ -15,7 +15,15 @@ import pytest
 
 from tests.support.job import KEY, Job, MakeJob, Site
 from tests.support.load import assert_each_once, send_load
-from tests.support.program import NO_BROKER, PROBLEM, STARTED, STOP_LIMIT, Daemon, copy_program
+from tests.support.program import (
+    CHECK,
+    NO_BROKER,
+    PROBLEM,
+    STARTED,
+    STOP_LIMIT,
+    Daemon,
+    copy_program,
+)
 from tests.support.waiting import wait_until
 
 OTHER_KEY = "ff" * 32
@@ -247,9 +255,6 @@ def test_stop_is_quick_under_load(job: Job) -> None:
     daemon.stop()
     assert time.monotonic() - began < STOP_LIMIT
     assert job.committed_total() == len(job.results().lines)
-
-
-CHECK = ("-m", "kafka_processor", "--check")
 
 
 def test_check_of_good_settings_changes_nothing(job: Job) -> None:

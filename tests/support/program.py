@@ -19,6 +19,7 @@ STARTED = "Kafka Consumer has started..."
 PROBLEM = r"\[(warning|error) "
 """Pattern of log lines that tell of one."""
 NO_BROKER = "127.0.0.1:9"
+CHECK = ("-m", "kafka_processor", "--check")
 STOP_LIMIT = 5.0
 """Seconds within which a signal ends the program."""
 

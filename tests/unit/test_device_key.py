@@ -142,8 +142,6 @@ def test_a_reader_sees_a_whole_key_or_none(tmp_path: Path) -> None:
 CREATE_WHEN_TOLD = """
 import sys
 from pathlib import Path
-from kafka_processor import project_key
-from kafka_processor.config import SettingsError
 from kafka_processor.device_key import create_key_file
 print("ready", flush=True)
 sys.stdin.readline()
