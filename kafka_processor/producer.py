@@ -7,6 +7,7 @@ after any failure. A failed batch is never half done: `recover` leaves nothing o
 """
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -23,6 +24,8 @@ from kafka_processor.pipeline import OutputRecord
 
 GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is given up."""
+REPORT_WAIT: Final = 0.1
+"""Seconds after a failed commit in which the client tells of a record that failed."""
 
 
 class FailedRecord(NamedTuple):
@@ -184,6 +187,7 @@ class OutputProducer(ABC):
         if self._background is not commit:
             return True  # a rebalance came in between, for which it was finished already
         if isinstance(exception, KafkaException):
+            self._wait_for_failed_delivery(self._ready_client())
             self._raise_failed_delivery()
             raise batch_failed(error_of(exception))
         if exception:
@@ -233,6 +237,12 @@ class OutputProducer(ABC):
             raise BatchFailed(
                 f"{first.topic}: {describe(first.error)}", first.error, list(self._failures)
             )
+
+    def _wait_for_failed_delivery(self, client: Producer) -> None:
+        """The client fails the commit first, and only then tells of the record that is to blame."""
+        deadline = time.monotonic() + REPORT_WAIT
+        while not self._failures and (left := deadline - time.monotonic()) > 0:
+            client.poll(left)
 
     def _refused_at_once(self, error: KafkaError, topic: str, value: bytes) -> BatchFailed:
         """The client itself does not take the record."""
