@@ -129,13 +129,13 @@ class Cluster:
     def _starts(self, places: Sequence[tuple[str, int]]) -> list[Start]:
         """The summary from its beginning, the others from some minutes ago."""
         since = round((time.time() - self._window) * 1000)
-        starts = {
-            place: OFFSET_BEGINNING for place in places if place[0] == self._settings.summary_topic
-        }
-        starts |= self._offsets([place for place in places if place not in starts], since)
-        # Nothing there is that young: what comes from now on.
-        at_end = [place for place, offset in starts.items() if offset == OFFSET_END]
-        starts |= self._offsets(at_end, OFFSET_END)
+        summary = self._settings.summary_topic
+        starts = {place: OFFSET_BEGINNING for place in places if place[0] == summary}
+        # The ends are asked for first: what comes meanwhile is found by its time then.
+        ends = self._offsets((place for place in places if place[0] != summary), OFFSET_END)
+        for place, offset in self._offsets(ends, since).items():
+            # Nothing there is that young: what comes from now on.
+            starts[place] = ends[place] if offset == OFFSET_END else offset
         return [Start(*place, offset) for place, offset in starts.items()]
 
     def _offsets(self, places: Iterable[tuple[str, int]], at: int) -> dict[tuple[str, int], int]:
