@@ -12,6 +12,7 @@ from tests.support.cases import login
 from tests.support.job import Job, MakeJob
 from tests.support.load import event, send_load, too_large_event
 from tests.support.otlp import (
+    METRICS,
     TRACES,
     Labels,
     ReceivedBatch,
@@ -144,11 +145,21 @@ def test_spans_and_figures_are_what_the_topics_hold(make_job: MakeJob, receiver:
     job = make_job(2)
     parents = [new_parent("00" if number % 5 == 0 else "01") for number in range(60)]
     earliest = time.time()
-    daemon = start(job, receiver, OTEL_SERVICE_NAME="logins", INSTANCE_ID="node-1")
+    daemon = start(
+        job, receiver, OTEL_SERVICE_NAME="logins", INSTANCE_ID="node-1",
+        OTEL_METRIC_EXPORT_INTERVAL="200",
+    )  # fmt: skip
     people = send_people(job, parents)
     job.send(b"no JSON", 0, age=3600)
     job.flush()
     job.wait_for_lines(101)
+    # The client tells of its brokers once a second.
+    wait_until(
+        lambda: (
+            len(receiver.posted(METRICS)) > 0 and f"{PREFIX}broker_up" in last_metrics(receiver)
+        ),
+        "the brokers' state by OTLP",
+    )
     daemon.stop()
     results = job.results()
 
