@@ -16,15 +16,21 @@ _RECORD_IS_TO_BLAME: Final = frozenset(
         KafkaError.RECORD_LIST_TOO_LARGE,
     }
 )
+_WRONG_TIME: Final = (
+    "the clock of this machine or of the broker is wrong, or the topic's "
+    "message.timestamp.before.max.ms or message.timestamp.after.max.ms is too small"
+)
 _ENVIRONMENT_HINTS: Final = {
     # Whoever writes a record sets its timestamp, and that is this process, not the message.
-    KafkaError.INVALID_TIMESTAMP: "the clock of this machine or of the broker is wrong, or the "
-    "topic's message.timestamp.before.max.ms or message.timestamp.after.max.ms is too small",
-    # Kafka says so of a record without a key in a compacted topic, and of a malformed batch; some
-    # brokers also of a record that does not match a schema. Our records are well-formed, and
-    # valid in a topic that is neither compacted nor bound to a schema.
-    KafkaError.INVALID_RECORD: "the topic's cleanup.policy is compact, which demands a key, or the "
-    "broker checks records against a schema",
+    KafkaError.INVALID_TIMESTAMP: _WRONG_TIME,
+    # Kafka says so of a record without a key in a compacted topic, and of a malformed batch; the
+    # client, where a broker refuses several records of a batch, for their timestamps too; some
+    # brokers, of a record that does not match a schema. Our records are well-formed, and valid in
+    # a topic that is neither compacted nor bound to a schema.
+    KafkaError.INVALID_RECORD: f"{_WRONG_TIME}; or its cleanup.policy is compact, which demands a "
+    "key; or the broker checks records against a schema",
+    # The same of the other records of that batch.
+    KafkaError._INVALID_DIFFERENT_RECORD: f"{_WRONG_TIME}, for another record of its batch",
 }
 _PRODUCER_NEVER_STARTS: Final = frozenset(
     {

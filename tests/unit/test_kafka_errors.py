@@ -23,7 +23,8 @@ TABLE = [
     ("MSG_SIZE_TOO_LARGE", RECORD, "how large it is depends on the message"),
     ("RECORD_LIST_TOO_LARGE", RECORD, "larger than a segment, as above"),
     ("INVALID_TIMESTAMP", NONE, "this process sets the time: a clock or a topic's limit is wrong"),
-    ("INVALID_RECORD", NONE, "the topic is compacted or has a schema: not of the message's making"),
+    ("INVALID_RECORD", NONE, "the same in a batch; or the topic is compacted, or has a schema"),
+    ("_INVALID_DIFFERENT_RECORD", NONE, "the same of another record in the batch"),
     ("INVALID_MSG", NONE, "damaged on its way: the next try may pass"),
     ("UNSUPPORTED_COMPRESSION_TYPE", NONE, "of the client's configuration and the broker's age"),
     ("UNSUPPORTED_FOR_MESSAGE_FORMAT", NONE, "of the topic's format"),
@@ -101,11 +102,14 @@ def test_no_error_is_in_a_family_without_a_reason(family: Callable[[KafkaError],
     assert found == {name for name, of, _ in TABLE if of is family}
 
 
-def test_who_is_to_blame_for_a_wrong_time_is_said() -> None:
+@pytest.mark.parametrize(
+    "name", ["INVALID_TIMESTAMP", "INVALID_RECORD", "_INVALID_DIFFERENT_RECORD"]
+)
+def test_who_is_to_blame_for_a_wrong_time_is_said(name: str) -> None:
     described = kafka_errors.describe_refusal(
-        "processed-output", KafkaError(KafkaError.INVALID_TIMESTAMP)
+        "processed-output", KafkaError(getattr(KafkaError, name))
     )
-    assert described.startswith("processed-output: INVALID_TIMESTAMP")
+    assert described.startswith(f"processed-output: {name}")
     assert "clock" in described
     assert "message.timestamp.after.max.ms" in described
     assert "\n" not in described
