@@ -414,6 +414,8 @@ class Processor:
             self._retry_at = time.monotonic() + self._settings.session_timeout / 2
 
     def _recover(self) -> None:
+        if self._limits:
+            self._limits.wait()
         try:
             self._producer.recover()
         except KafkaException as exception:

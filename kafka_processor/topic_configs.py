@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
@@ -24,6 +24,8 @@ TRY_TIMEOUT: Final = 3.0
 RETRY_PAUSE: Final = 0.2
 LOOK_AGAIN: Final = 30.0
 """Seconds between two looks for a limit that was raised, while records are refused for it."""
+ANSWER_WAIT: Final = 0.5
+"""Seconds; the loop stands still meanwhile, which it does anyway after a refused record."""
 _LARGEST_OF_CLIENT: Final = 1_000_000
 """librdkafka's default of `message.max.bytes`: bytes of key and value that a client sends."""
 
@@ -78,6 +80,11 @@ class LimitLookup:
             self._asked = _ask(self._admin, self._settings.output_topics)
             self._limits.has_refused = False
             self._next_look = time.monotonic() + LOOK_AGAIN
+
+    def wait(self) -> None:
+        """For the answer, if one is due, so that the next client heeds it; not for long."""
+        wait(self._asked.values(), ANSWER_WAIT)
+        self.turned()
 
     def turned(self) -> None:
         """Takes the answer that has arrived; asks again while records are refused here."""

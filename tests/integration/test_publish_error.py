@@ -20,6 +20,7 @@ from tests.support.load import (
     send_load,
     too_large_event,
 )
+from tests.support.program import Daemon
 from tests.support.scraping import get, is_ready
 from tests.support.waiting import wait_until
 
@@ -66,28 +67,41 @@ def test_a_limit_that_is_lowered_meanwhile(job: Job, delivery: str) -> None:
     """The batch that meets it is narrowed down to the one message, later ones fail no batch."""
     daemon = job.start(DELIVERY=delivery, MAX_MESSAGE_AGE="0")
     job.configure_topic(job.topics["processed"], max_message_bytes=LIMIT)
-    for number in range(GOOD):
-        job.send(too_large_event(number) if number == TOO_LARGE[1] else event(0, number))
-    job.flush()
-    wait_until(lambda: job.committed_total() == GOOD, lambda: f"all done:\n{daemon.log}", 60)
+    passed = first_refused(job, daemon)
     daemon.wait_for_log(f"another size.*max_bytes={LIMIT}")
+    wait_until(lambda: job.committed_total() > passed, lambda: f"the error:\n{daemon.log}")
     given_up = len(daemon.lines_with("batch given up"))
-    assert given_up
 
-    for number in range(GOOD, 2 * GOOD):
+    count = passed + GOOD
+    for number in range(passed + 1, count):
         job.send(too_large_event(number) if number % 10 == 1 else event(0, number))
     job.flush()
-    wait_until(lambda: job.committed_total() == 2 * GOOD, lambda: f"all done:\n{daemon.log}", 60)
+    wait_until(lambda: job.committed_total() == count, lambda: f"all done:\n{daemon.log}", 60)
     daemon.stop()
     assert len(daemon.lines_with("batch given up")) == given_up
     results = job.results()
-    too_large = {TOO_LARGE[1], *range(GOOD + 1, 2 * GOOD, 10)}
+    too_large = {passed, *(n for n in range(passed + 1, count) if n % 10 == 1)}
     assert {offset_of(record.value["message_id"]) for record in results.errors} == too_large
     if delivery == "exactly-once":
-        assert_each_once(job, results, {0: 2 * GOOD})
+        assert_each_once(job, results, {0: count})
         assert_order_kept(results)
     else:  # what stood before the refused record may have been written twice
-        assert_none_missing(job, results, {0: 2 * GOOD})
+        assert_none_missing(job, results, {0: count})
+
+
+def first_refused(job: Job, daemon: Daemon) -> int:
+    """Sends large events until the broker heeds the limit; returns the offset of that one."""
+    sent = 0
+
+    def is_over() -> bool:
+        return job.committed_total() == sent or bool(daemon.lines_with("batch given up"))
+
+    while not daemon.lines_with("batch given up"):
+        job.send(too_large_event(sent))
+        job.flush()
+        sent += 1
+        wait_until(is_over, lambda: f"an end of the large event:\n{daemon.log}")
+    return sent - 1
 
 
 def test_a_limit_that_is_raised_is_noticed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
