@@ -47,8 +47,14 @@ def supervise(
     try:
         while not stopping.is_set():
             for number in [each for each, at in due.items() if time.monotonic() >= at]:
-                members[number] = _start(environments[number], run_member)
-                del due[number]
+                try:
+                    members[number] = _start(environments[number], run_member)
+                    del due[number]
+                except OSError as error:  # the system has no process to give
+                    due[number] = time.monotonic() + RESTART_PAUSE
+                    log.warning(
+                        "cannot start a worker yet", worker=number + 1, error=error.strerror
+                    )
             wait([member.sentinel for member in members.values()], CHECK_INTERVAL)
             for number, member in list(members.items()):
                 if member.exitcode is None:
@@ -84,7 +90,13 @@ def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> Bas
 
 def _be_member(environment: Mapping[str, str], run_member: Callable[[], int]) -> None:
     os.environ.update(environment)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    watching_parent = threading.Thread(target=_end_with_parent, daemon=True)
+    while True:
+        try:
+            watching_parent.start()
+            break
+        except RuntimeError:  # the system has no thread to give
+            time.sleep(RESTART_PAUSE)
     sys.exit(run_member())
 
 

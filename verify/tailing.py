@@ -46,6 +46,7 @@ class View:
 def main(description: str, setting: str, view_of: Callable[[Screen, Settings], View]) -> int:
     """Tails the topic that a setting names; returns the exit code."""
     options = _options(description)
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # until there is something to stop
     try:
         settings = relevant_settings()
         topic = getattr(settings, setting.lower())
