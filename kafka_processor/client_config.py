@@ -124,5 +124,19 @@ def reader_config(settings: Settings) -> ClientConfig:
     }
 
 
+def probe_config(settings: Settings) -> ClientConfig:
+    """A consumer that fetches single offsets, and can read exactly what the group's member can."""
+    config = consumer_config(settings)
+    config.pop("group.instance.id", None)
+    return config | {
+        "group.id": "kafka-processor-reader",
+        "enable.partition.eof": True,
+        # One batch at a time, and none beforehand.
+        "max.partition.fetch.bytes": 1,
+        "queued.min.messages": 1,
+        "fetch.wait.max.ms": 10,
+    }
+
+
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)

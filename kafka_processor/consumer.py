@@ -8,8 +8,8 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 
 import threading
 import time
-from collections.abc import Collection, Iterable
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from confluent_kafka import (
     Consumer,
@@ -30,8 +30,14 @@ from kafka_processor.kafka_errors import (
     is_fenced_member,
     is_no_permission,
     is_refused_login,
+    is_unreadable,
 )
+from kafka_processor.pipeline import Message as AnyMessage
 from kafka_processor.placing import OffsetLookup, Placement
+from kafka_processor.unreadable_partitions import UnreadablePartitions
+
+SEARCHING_WAIT: Final = 0.002
+"""Seconds to wait for a message while the end of an unreadable batch is searched for."""
 
 
 class ConsumerEnded(Exception):
@@ -81,6 +87,10 @@ class InputConsumer:
         of the one that was answered last."""
         self._commit_error: KafkaError | None = None
         self._is_in_rebalance = False
+        self._next: dict[int, int] = {}
+        """The next offset to be read of each partition that is owned."""
+        self._unreadable = UnreadablePartitions(settings, log, client_log)
+        """Of these partitions nothing is fetched, until it is known how far that reaches."""
 
     @property
     def owned(self) -> frozenset[int]:
@@ -129,31 +139,72 @@ class InputConsumer:
 
         client.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
 
-    def poll_messages(self, limit: int, timeout: float) -> dict[int, list[Message]]:
+    def poll_messages(self, limit: int, timeout: float) -> Mapping[int, Sequence[AnyMessage]]:
         """What is there, at most `limit` messages by partition; waits for the first one only.
 
-        `timeout` in seconds. Rebalances and errors are handled in here; raises ConsumerEnded.
+        For records that cannot be read there are stand-ins. `timeout` in seconds. Rebalances and
+        errors are handled in here; raises ConsumerEnded.
         """
         if self._fence:
             self._settle(self._fence, timeout)
             return {}
+        if self._unreadable.is_active:
+            stand_ins = self._unreadable.hand_out(limit)
+            self._fetch_passed()
+            if stand_ins:
+                return stand_ins
+            timeout = min(timeout, SEARCHING_WAIT)
         messages = self._client.consume(limit, 0)
         if not messages and timeout > 0:
             messages = self._client.consume(1, timeout)
             if messages and limit > 1:
                 messages += self._client.consume(limit - 1, 0)
         by_partition: dict[int, list[Message]] = {}
+        unreadable: list[Message] = []
         for message in messages:
             if error := message.error():
-                self.handle_error(error, message.partition())
+                if is_unreadable(error):
+                    unreadable.append(message)
+                else:
+                    self.handle_error(error, message.partition())
                 continue
             partition = message.partition()
             run = by_partition.get(partition)  # type: ignore[arg-type]
             if run is None:
                 run = by_partition[partition] = []  # type: ignore[index]
             run.append(message)
+        for message in unreadable:
+            self._suspect(message, by_partition)
         # Some may have been revoked, or gone back, while the list was being filled.
-        return {p: run for p, run in by_partition.items() if p in self._owned}
+        found = {p: run for p, run in by_partition.items() if p in self._owned}
+        for partition, run in found.items():
+            self._next[partition] = run[-1].offset() + 1  # type: ignore[operator]
+        return found
+
+    def _suspect(self, message: Message, found: dict[int, list[Message]]) -> None:
+        """Stops fetching the partition of an unreadable batch; `found`: what was polled with it."""
+        partition, base = message.partition() or 0, message.offset() or 0
+        if partition not in self._owned or partition in self._unreadable.partitions:
+            return
+        # The client may have gone on behind the batch.
+        before = [each for each in found.pop(partition, ()) if (each.offset() or 0) < base]
+        if before:
+            found[partition] = before
+        position = (before[-1].offset() or 0) + 1 if before else self._next[partition]
+        self._unassign(self._client, [partition])
+        self._unreadable.suspect(partition, position)
+
+    def _fetch_passed(self) -> None:
+        """Fetches partitions again, behind what could not be read."""
+        passed = dict(self._unreadable.passed)
+        if passed and self._assign(passed):
+            self._next |= passed
+            self._unreadable.forget(passed)
+
+    def _stop_fetching(self, client: Consumer, partitions: Collection[int]) -> None:
+        """Of some of the owned partitions, for good or until they are placed anew."""
+        self._unassign(client, set(partitions) - self._unreadable.partitions)
+        self._unreadable.forget(partitions)
 
     def place_waiting(self) -> list[Placement]:
         """Looks up where waiting partitions go on, and starts to fetch them.
@@ -163,18 +214,26 @@ class InputConsumer:
         if self._fence or not self._waiting:
             return []
         placements = self._lookup.find(self._client, self._waiting, self._out_of_range)
-        try:
-            self._client.incremental_assign(
-                [TopicPartition(self._topic, p.partition, p.offset) for p in placements]
-            )
-        except KafkaException as exception:
-            self._log_at_times("cannot read the input yet", error_of(exception))
+        starts = {p.partition: p.offset for p in placements}
+        if not self._assign(starts):
             return []
-        placed = {p.partition for p in placements}
+        placed = starts.keys()
+        self._next |= starts
         self._owned |= placed
         self._waiting -= placed
         self._out_of_range -= placed
         return placements
+
+    def _assign(self, starts: Mapping[int, int]) -> bool:
+        """Starts to fetch, by partition from which offset on; whether the client does."""
+        try:
+            self._client.incremental_assign(
+                [TopicPartition(self._topic, p, offset) for p, offset in starts.items()]
+            )
+        except KafkaException as exception:
+            self._log_at_times("cannot read the input yet", error_of(exception))
+            return False
+        return True
 
     @property
     def is_placing(self) -> bool:
@@ -194,7 +253,7 @@ class InputConsumer:
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
         if self._owned and not self._fence:
-            self._unassign(self._client, self._owned)
+            self._stop_fetching(self._client, self._owned)
         self._waiting |= self._owned
         self._owned.clear()
 
@@ -236,6 +295,7 @@ class InputConsumer:
 
     def close(self, timeout: float) -> None:
         """Leaves the group; partitions are revoked first. Gives up after `timeout` seconds."""
+        self._unreadable.close()
         closing = threading.Thread(target=self._client.close, daemon=True)
         closing.start()
         closing.join(timeout)
@@ -244,7 +304,7 @@ class InputConsumer:
         numbers = {p.partition for p in partitions}
         # Also with nothing to unassign: the client would do it itself, with those that wait too,
         # which are not assigned, and fail.
-        self._unassign(client, numbers & self._owned)
+        self._stop_fetching(client, numbers & self._owned)
         self._owned -= numbers
         self._waiting -= numbers
         self._out_of_range -= numbers
@@ -303,6 +363,7 @@ class InputConsumer:
         """
         self.has_joined = False
         lost = self._owned | self._waiting
+        self._unreadable.forget(lost)
         for partitions in (self._owned, self._waiting, self._out_of_range):
             partitions.clear()
         old = [self._client]

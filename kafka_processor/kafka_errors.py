@@ -47,6 +47,16 @@ _NO_PERMISSION: Final = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
+_UNREADABLE: Final = frozenset(
+    {
+        # Bytes that no codec understands, or more of them than receive.message.max.bytes.
+        KafkaError._BAD_COMPRESSION,
+        # A wrong checksum, where check.crcs is on.
+        KafkaError._BAD_MSG,
+        # A codec that the client was built without, or an unknown message format.
+        KafkaError._NOT_IMPLEMENTED,
+    }
+)
 _PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
@@ -86,6 +96,15 @@ def is_refused_login(error: KafkaError) -> bool:
 
 def is_no_permission(error: KafkaError) -> bool:
     return error.code() in _NO_PERMISSION
+
+
+def is_unreadable(error: KafkaError) -> bool:
+    """The client cannot take a batch of records apart, and will not be able to later.
+
+    Of a partition. Lack of memory (`_CRIT_SYS_RESOURCE`), and errors that the broker reports, such
+    as a damaged file of its own (`INVALID_MSG`), may be over later: another replica may be whole.
+    """
+    return error.code() in _UNREADABLE
 
 
 def is_purged(error: KafkaError) -> bool:

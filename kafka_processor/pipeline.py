@@ -27,6 +27,7 @@ from kafka_processor.records import (
 )
 from kafka_processor.timestamps import rfc3339
 from kafka_processor.transformer import Pseudonymizer, masked_content, transform_message
+from kafka_processor.unreadable import UnreadableRecord
 
 REPLAY_HEADER: Final = "replay-of"
 TRACE_HEADER: Final = "traceparent"
@@ -195,6 +196,29 @@ class Pipeline:
             work.outcomes["processed"] = len(device_types)
         work.device_types.update(device_types)
         work.locales.update(locales)
+        return work
+
+    def unreadable(
+        self,
+        partition: int,
+        messages: Iterable[UnreadableRecord],
+        now: int,
+        refused: Mapping[tuple[int, int], str],
+    ) -> Work:
+        """The same as `work` for stand-ins of records that the client cannot read."""
+        work = Work()
+        for offset, reason in messages:
+            message_id = f"{self._settings.input_topic}-{partition}-{offset}"
+            result = Fault("parse_error", f"unreadable record: {reason}", None)
+            if (partition, offset) in refused:
+                result = _publish_error(result, refused[partition, offset])
+            origin = _Origin(message_id, partition, offset, None, UNSET)
+            outcome, record = self._set_aside(result, origin, now)
+            work.records.append(record)
+            work.lines.append(self._metrics.line(message_id, outcome, None, UNSET))
+            work.outcomes[outcome] += 1
+            work.last_failed = message_id
+            work.next_offset = offset + 1
         return work
 
     def _heed_headers(self, headers: Any, work: Work) -> str | UnsetType:

@@ -32,6 +32,7 @@ from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.refused import Refused
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.unreadable import stand_ins
 
 MAX_POLL: Final = 1_000
 """Messages worked on at a time: so many are still in the processor's caches when needed again."""
@@ -285,7 +286,11 @@ class Processor:
         for partition, messages in polled.items():
             began = time.perf_counter()
             now = time.time_ns() // 1_000_000
-            work = self._pipeline.work(partition, messages, now, self._refused.causes)
+            # A run is of stand-ins for what cannot be read, or of messages; never of both.
+            if unreadable := stand_ins(messages):
+                work = self._pipeline.unreadable(partition, unreadable, now, self._refused.causes)
+            else:
+                work = self._pipeline.work(partition, messages, now, self._refused.causes)
             work.seconds = time.perf_counter() - began
             works[partition] = work
         for observer in self._observers:

@@ -14,9 +14,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.support.header_names import RawHeaders, send_with_raw_headers
+from tests.support.header_names import send_with_raw_headers
 from tests.support.outputs import CommittedReader, OpenTransactions, Results, describe_group
 from tests.support.program import Daemon
+from tests.support.raw_batches import RawHeaders
 from tests.support.waiting import TIMEOUT, wait_until
 
 KEY = "00112233445566778899aabbccddeeff" * 2
