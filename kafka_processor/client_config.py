@@ -135,6 +135,7 @@ def probe_config(settings: Settings) -> ClientConfig:
         "max.partition.fetch.bytes": 1,
         "queued.min.messages": 1,
         "fetch.wait.max.ms": 10,
+        "fetch.error.backoff.ms": 10,
     }
 
 

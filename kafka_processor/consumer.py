@@ -8,7 +8,7 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, Final, Protocol
 
 from confluent_kafka import (
@@ -34,6 +34,7 @@ from kafka_processor.kafka_errors import (
 )
 from kafka_processor.pipeline import Message as AnyMessage
 from kafka_processor.placing import OffsetLookup, Placement
+from kafka_processor.positions import Positions
 from kafka_processor.unreadable_partitions import UnreadablePartitions
 
 SEARCHING_WAIT: Final = 0.002
@@ -87,8 +88,8 @@ class InputConsumer:
         of the one that was answered last."""
         self._commit_error: KafkaError | None = None
         self._is_in_rebalance = False
-        self._next: dict[int, int] = {}
-        """The next offset to be read of each partition that is owned."""
+        self._positions = Positions()
+        """Of the partitions that are owned."""
         self._unreadable = UnreadablePartitions(settings, log, client_log)
         """Of these partitions nothing is fetched, until it is known how far that reaches."""
 
@@ -154,11 +155,18 @@ class InputConsumer:
             if stand_ins:
                 return stand_ins
             timeout = min(timeout, SEARCHING_WAIT)
+        return self._take(self._consume(limit, timeout))
+
+    def _consume(self, limit: int, timeout: float) -> list[Message]:
         messages = self._client.consume(limit, 0)
         if not messages and timeout > 0:
             messages = self._client.consume(1, timeout)
             if messages and limit > 1:
                 messages += self._client.consume(limit - 1, 0)
+        return messages
+
+    def _take(self, messages: Iterable[Message]) -> dict[int, list[Message]]:
+        """Messages by partition; deals with errors among them."""
         by_partition: dict[int, list[Message]] = {}
         unreadable: list[Message] = []
         for message in messages:
@@ -177,9 +185,25 @@ class InputConsumer:
             self._suspect(message, by_partition)
         # Some may have been revoked, or gone back, while the list was being filled.
         found = {p: run for p, run in by_partition.items() if p in self._owned}
+        now = time.monotonic()
         for partition, run in found.items():
-            self._next[partition] = run[-1].offset() + 1  # type: ignore[operator]
+            self._positions.move(partition, run[-1].offset() + 1, now)  # type: ignore[operator]
+        for partition in self._positions.standing_still(self._fetched, now):
+            self._suspect_standstill(partition)
         return found
+
+    @property
+    def _fetched(self) -> Set[int]:
+        return (
+            self._owned - self._unreadable.partitions if self._unreadable.is_active else self._owned
+        )
+
+    def _suspect_standstill(self, partition: int) -> None:
+        fetched = TopicPartition(self._topic, partition)
+        _, end = self._client.get_watermark_offsets(fetched, cached=True)
+        if self._positions.is_suspect(partition, end):
+            self._unassign(self._client, [partition])
+            self._unreadable.suspect(partition, self._positions.next(partition))
 
     def _suspect(self, message: Message, found: dict[int, list[Message]]) -> None:
         """Stops fetching the partition of an unreadable batch; `found`: what was polled with it."""
@@ -190,7 +214,7 @@ class InputConsumer:
         before = [each for each in found.pop(partition, ()) if (each.offset() or 0) < base]
         if before:
             found[partition] = before
-        position = (before[-1].offset() or 0) + 1 if before else self._next[partition]
+        position = (before[-1].offset() or 0) + 1 if before else self._positions.next(partition)
         self._unassign(self._client, [partition])
         self._unreadable.suspect(partition, position)
 
@@ -198,7 +222,6 @@ class InputConsumer:
         """Fetches partitions again, behind what could not be read."""
         passed = dict(self._unreadable.passed)
         if passed and self._assign(passed):
-            self._next |= passed
             self._unreadable.forget(passed)
 
     def _stop_fetching(self, client: Consumer, partitions: Collection[int]) -> None:
@@ -218,7 +241,6 @@ class InputConsumer:
         if not self._assign(starts):
             return []
         placed = starts.keys()
-        self._next |= starts
         self._owned |= placed
         self._waiting -= placed
         self._out_of_range -= placed
@@ -233,6 +255,9 @@ class InputConsumer:
         except KafkaException as exception:
             self._log_at_times("cannot read the input yet", error_of(exception))
             return False
+        now = time.monotonic()
+        for partition, offset in starts.items():
+            self._positions.move(partition, offset, now)
         return True
 
     @property

@@ -4,17 +4,22 @@ import threading
 import time
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+import msgspec
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from msgspec import Struct
 
 from kafka_processor.client_config import probe_config
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, is_unreadable
 from kafka_processor.unreadable import Answer, Failed, Readable, Silent
 
-SILENCE: Final = 0.5
-"""Seconds without an answer after which an offset is suspected to have none: 100 times what an
-answer takes where all is well."""
-MAX_SILENCE: Final = 60.0
+PATIENCE: Final = 10.0
+"""Seconds for one offset: far more than a large batch takes."""
+STATISTICS_INTERVAL: Final = 10
+"""Milliseconds; the client exists only while something is searched for."""
+ENOUGH_PARTIAL: Final = 3
+"""Batches cut off, that were fetched since an offset was asked for: the first may be an answer to
+what was asked before, the others are not."""
 REQUEST_TIMEOUT: Final = 1.0
 """Seconds to ask for the end of a partition; the loop stands still meanwhile."""
 _ENDS: Final = frozenset(
@@ -23,25 +28,53 @@ _ENDS: Final = frozenset(
 """Also an offset that retention has deleted: whoever reads the partition deals with that."""
 
 
+class _Broker(Struct):
+    rxpartial: int = 0
+
+
+class _Partition(Struct):
+    next_offset: int = -1
+
+
+class _Topic(Struct):
+    partitions: dict[str, _Partition] = {}
+
+
+class _Statistics(Struct):
+    """What is needed of librdkafka's STATISTICS.md."""
+
+    brokers: dict[str, _Broker] = {}
+    topics: dict[str, _Topic] = {}
+
+
+_decode_statistics: Final = msgspec.json.Decoder(_Statistics).decode
+
+
 class Undecided(Exception):
-    """An offset has brought nothing, and the end of the partition neither."""
+    """An offset has brought nothing in time; a broker is away, or the client busy."""
 
 
 class Probe:
     """Fetches at one offset at a time, without waiting: `look`, then `answer` until there is one.
 
-    An offset that brings nothing counts as silent only if the end of the partition answers in time
-    just afterwards. Else the broker may be away, or the client busy with a large batch: offsets get
-    more time from then on.
+    A complete batch in which a record is cut off is taken for an answer that is not complete, and
+    fetched again and again without a word. Only the client's statistics tell of it.
     """
 
     def __init__(self, settings: Settings, client_log: Any) -> None:
         self._topic = settings.input_topic
-        self._client = Consumer(probe_config(settings) | {"logger": client_log})
+        own = {
+            "logger": client_log,
+            "stats_cb": self._take_statistics,
+            "statistics.interval.ms": STATISTICS_INTERVAL,
+        }
+        self._client = Consumer(probe_config(settings) | own)
         self._partition = 0
-        self._is_at_end = False
-        self._silence = SILENCE
         self._deadline = 0.0
+        self._first: Message | None = None
+        self._partial: int | None = None
+        """Batches cut off, up to when this offset began to be fetched; None: not known yet."""
+        self._silent: Silent | None = None
 
     def end_of(self, partition: int) -> int:
         """The end of the records that can be read now. Raises KafkaException."""
@@ -50,38 +83,34 @@ class Probe:
         return end
 
     def look(self, partition: int, offset: int) -> None:
-        self._partition = partition
-        self._is_at_end = False
-        self._fetch(offset)
-
-    def _fetch(self, offset: int) -> None:
-        self._client.assign([TopicPartition(self._topic, self._partition, offset)])
-        self._deadline = time.monotonic() + self._silence
+        self._client.assign([TopicPartition(self._topic, partition, offset)])
+        self._deadline = time.monotonic() + PATIENCE
+        # Statistics that wait to be taken are of what was fetched before.
+        self._first = self._client.poll(0)
+        self._partition, self._partial, self._silent = partition, None, None
 
     def answer(self) -> Answer | None:
-        """None: not known yet. Raises Undecided, and KafkaException as `end_of` does."""
-        found = self._poll()
-        if found is not None and self._is_at_end:
-            self._silence = SILENCE
-            return Silent()
-        if found is None and time.monotonic() >= self._deadline:
-            if self._is_at_end:
-                self._silence = min(2 * self._silence, MAX_SILENCE)
-                raise Undecided
-            self._is_at_end = True
-            self._fetch(self.end_of(self._partition))
-        return found
-
-    def _poll(self) -> Answer | None:
-        message = self._client.poll(0)
+        """None: not known yet. Raises Undecided."""
+        message, self._first = self._first or self._client.poll(0), None
         if message is None:
-            return None
+            if not self._silent and time.monotonic() >= self._deadline:
+                raise Undecided
+            return self._silent
         error = message.error()
         if error is None or error.code() in _ENDS:
             return Readable()
         if is_unreadable(error):
             return Failed(message.offset() or 0, describe(error))
         return None
+
+    def _take_statistics(self, text: str) -> None:
+        statistics = _decode_statistics(text)
+        partial = sum(each.rxpartial for each in statistics.brokers.values())
+        if self._partial is None:
+            self._partial = partial
+        if partial - self._partial >= ENOUGH_PARTIAL:
+            at = statistics.topics[self._topic].partitions[str(self._partition)].next_offset
+            self._silent = Silent(at)
 
     def close(self) -> None:
         # On a thread of its own: it may take its time, and has nothing more to say.

@@ -14,7 +14,7 @@ NO_TIMESTAMP: Final = (0, 0)
 """As a consumed message without a timestamp has it: kind and milliseconds."""
 MAX_WITHOUT_REASON: Final = 100
 """Offsets that are searched one by one before the ones found are handed out."""
-NO_REASON: Final = "the client returns neither the record nor an error"
+NO_REASON: Final = "a record of its batch is cut off"
 _NOTHING: Final[Mapping[str, int]] = {}
 
 
@@ -65,8 +65,10 @@ class Readable:
 
 @dataclass(frozen=True)
 class Silent:
-    """The client returns nothing, though other offsets can be read: it keeps some errors to itself
-    (such as a record that is cut off within a complete batch)."""
+    """The client returns nothing: in a batch, which is all there, a record is cut off."""
+
+    at: int
+    """How far it has come, over what holds no records (ends of transactions)."""
 
 
 Answer = Failed | Readable | Silent
@@ -127,7 +129,7 @@ class BatchSearch:
         """What fetching at `offset`, the one that was asked for, has brought."""
         if self._inside is None:
             self._begin(offset, answer)
-        elif self._is_of_batch(answer, self._inside):
+        elif self._is_of_batch(offset, answer, self._inside):
             self._inside = offset
             self._step *= 2
         else:
@@ -141,16 +143,16 @@ class BatchSearch:
             known_end = self._known_ends.get(answer.reason, 0)
             if self._first < known_end <= self._outside:
                 self._inside, self._outside = known_end - 1, known_end
-        else:
-            self._inside = offset
-        self._is_silent = isinstance(answer, Silent)
-        # A base behind the end is none of a batch that can be read up to now.
+        elif isinstance(answer, Silent):
+            self._first = self._inside = max(offset, answer.at)
+            self._is_silent = True
+        # What begins behind the end cannot be read up to now.
         self._is_readable = isinstance(answer, Readable) or self._first >= self._outside
 
-    def _is_of_batch(self, answer: Answer, inside: int) -> bool:
+    def _is_of_batch(self, offset: int, answer: Answer, inside: int) -> bool:
         if isinstance(answer, Failed):
             return answer.base <= inside
-        return self._is_silent and isinstance(answer, Silent)
+        return self._is_silent and isinstance(answer, Silent) and answer.at <= offset
 
     def found(self) -> UnreadableBatch | None:
         """Once the search has ended: the batch, or None if the start is readable."""

@@ -91,7 +91,8 @@ def record_of(
 def bomb(records: int, size: int) -> bytes:
     """A small batch whose records have values of `size` bytes, all the same byte.
 
-    90 MB make 3 KB, and more than the client takes (`receive.message.max.bytes`).
+    90 MB make 3 KB, and the client gives them up: it does not know the size beforehand, and makes
+    room for three times as much with each try, up to 100 MB (`receive.message.max.bytes`).
     """
     pieces: list[Piece] = []
     for delta in range(records):
@@ -104,10 +105,8 @@ def bomb(records: int, size: int) -> bytes:
 
 def zstd_frame(pieces: Iterable[Piece]) -> bytes:
     """Pieces as blocks of zstd (RFC 8878): raw ones, and such that repeat one byte."""
-    pieces = list(pieces)
-    size = sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in pieces)
-    has_size_of_4_bytes, window_of_128_kib = 0x80, 0x38
-    frame = [struct.pack("<IBBI", 0xFD2FB528, has_size_of_4_bytes, window_of_128_kib, size)]
+    without_size, window_of_128_kib = 0x00, 0x38
+    frame = [struct.pack("<IBB", 0xFD2FB528, without_size, window_of_128_kib)]
     for piece in pieces:
         frame += _blocks(piece)
     empty_last_block = struct.pack("<I", 1)[:3]

@@ -52,6 +52,7 @@ PURE = {
     "skipped",
     "timestamps",
     "transformer",
+    "positions",
     "unreadable",
     "setting_types",
     "client_config",
