@@ -168,55 +168,51 @@ class InputConsumer:
     def _take(self, messages: Iterable[Message]) -> dict[int, list[Message]]:
         """Messages by partition; deals with errors among them."""
         by_partition: dict[int, list[Message]] = {}
-        unreadable: list[Message] = []
+        unreadable: dict[int, int] = {}
+        """By partition, the number of messages before the first error of that kind."""
         for message in messages:
             if error := message.error():
-                if is_unreadable(error):
-                    unreadable.append(message)
-                else:
-                    self.handle_error(error, message.partition())
+                partition = message.partition()
+                if is_unreadable(error) and partition is not None:
+                    unreadable.setdefault(partition, len(by_partition.get(partition, ())))
+                elif partition not in unreadable:
+                    self.handle_error(error, partition)
                 continue
             partition = message.partition()
             run = by_partition.get(partition)  # type: ignore[arg-type]
             if run is None:
                 run = by_partition[partition] = []  # type: ignore[index]
             run.append(message)
-        for message in unreadable:
-            self._suspect(message, by_partition)
+        for partition, count in unreadable.items():
+            # After a bad checksum the client goes on at a wrong place, and finds anything there.
+            by_partition[partition] = by_partition.get(partition, [])[:count]
         # Some may have been revoked, or gone back, while the list was being filled.
-        found = {p: run for p, run in by_partition.items() if p in self._owned}
+        found = {p: run for p, run in by_partition.items() if run and p in self._owned}
+        self._note_positions(found)
+        for partition in unreadable.keys() & self._fetched:
+            self._suspect(partition)
+        return found
+
+    def _note_positions(self, found: Mapping[int, Sequence[Message]]) -> None:
         now = time.monotonic()
         for partition, run in found.items():
             self._positions.move(partition, run[-1].offset() + 1, now)  # type: ignore[operator]
         for partition in self._positions.standing_still(self._fetched, now):
-            self._suspect_standstill(partition)
-        return found
+            fetched = TopicPartition(self._topic, partition)
+            _, end = self._client.get_watermark_offsets(fetched, cached=True)
+            if self._positions.is_suspect(partition, end):
+                self._suspect(partition)
 
     @property
     def _fetched(self) -> Set[int]:
-        return (
-            self._owned - self._unreadable.partitions if self._unreadable.is_active else self._owned
-        )
+        if not self._unreadable.is_active:
+            return self._owned
+        return self._owned - self._unreadable.partitions
 
-    def _suspect_standstill(self, partition: int) -> None:
-        fetched = TopicPartition(self._topic, partition)
-        _, end = self._client.get_watermark_offsets(fetched, cached=True)
-        if self._positions.is_suspect(partition, end):
-            self._unassign(self._client, [partition])
-            self._unreadable.suspect(partition, self._positions.next(partition))
-
-    def _suspect(self, message: Message, found: dict[int, list[Message]]) -> None:
-        """Stops fetching the partition of an unreadable batch; `found`: what was polled with it."""
-        partition, base = message.partition() or 0, message.offset() or 0
-        if partition not in self._owned or partition in self._unreadable.partitions:
-            return
-        # The client may have gone on behind the batch.
-        before = [each for each in found.pop(partition, ()) if (each.offset() or 0) < base]
-        if before:
-            found[partition] = before
-        position = (before[-1].offset() or 0) + 1 if before else self._positions.next(partition)
+    def _suspect(self, partition: int) -> None:
+        """Stops fetching the partition until it is known how far it cannot be read."""
         self._unassign(self._client, [partition])
-        self._unreadable.suspect(partition, position)
+        self._unreadable.suspect(partition, self._positions.next(partition))
 
     def _fetch_passed(self) -> None:
         """Fetches partitions again, behind what could not be read."""

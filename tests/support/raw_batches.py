@@ -12,11 +12,12 @@ from typing import Final
 
 from confluent_kafka.admin import AdminClient
 
-from tests.support.waiting import TIMEOUT
+from tests.support.waiting import TIMEOUT, wait_until
 
 PRODUCE: Final = 0
 VERSION: Final = 7
 """The first one that takes zstd; brokers from 2.1 on know it, 4.x too."""
+NOT_LEADER: Final = 6
 NO_COMPRESSION, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 NO_PRODUCER: Final = (-1, -1, -1)
 """Producer id, epoch and first sequence number of a batch without them."""
@@ -33,6 +34,20 @@ Piece = bytes | tuple[bytes, int]
 
 def send_batch(admin: AdminClient, topic: str, partition: int, batch: bytes) -> int:
     """Returns the batch's offset once it is written."""
+    answers: list[tuple[int, int]] = []
+
+    def is_answered_by_the_leader() -> bool:  # a new topic has it a little later
+        answers.append(_produce(admin, topic, partition, batch))
+        return answers[-1][0] != NOT_LEADER
+
+    wait_until(is_answered_by_the_leader, f"the leader of {topic}")
+    error, offset = answers[-1]
+    assert error == 0, f"the broker refused the batch with error {error}"
+    return offset
+
+
+def _produce(admin: AdminClient, topic: str, partition: int, batch: bytes) -> tuple[int, int]:
+    """Error and offset."""
     no_transactional_id, all_replicas = -1, -1
     request = b"".join(
         [
@@ -53,8 +68,7 @@ def send_batch(admin: AdminClient, topic: str, partition: int, batch: bytes) -> 
     # After correlation id, number of topics, the topic, number of partitions, the partition.
     start = 4 + 4 + len(_string(topic.encode())) + 4 + 4
     error, offset = struct.unpack_from(">hq", answer, start)
-    assert error == 0, f"the broker refused the batch with error {error}"
-    return int(offset)
+    return error, offset
 
 
 def batch_of(
