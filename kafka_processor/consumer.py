@@ -9,7 +9,7 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 import threading
 import time
 from collections.abc import Collection, Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from confluent_kafka import (
     Consumer,
@@ -32,6 +32,11 @@ from kafka_processor.kafka_errors import (
     is_refused_login,
 )
 from kafka_processor.placing import OffsetLookup, Placement
+
+LOOK_INTERVAL: Final = 0.001
+"""Seconds between two looks for a message, while there is none."""
+WAKE_INTERVAL: Final = 1.0
+"""Seconds after which the client's main thread is woken, far less than a session may be silent."""
 
 
 class ConsumerEnded(Exception):
@@ -81,6 +86,7 @@ class InputConsumer:
         of the one that was answered last."""
         self._commit_error: KafkaError | None = None
         self._is_in_rebalance = False
+        self._next_wake = 0.0
 
     @property
     def owned(self) -> frozenset[int]:
@@ -137,11 +143,14 @@ class InputConsumer:
         if self._fence:
             self._settle(self._fence, timeout)
             return {}
+        began = time.monotonic()
+        self._wake_client(began)
         messages = self._client.consume(limit, 0)
-        if not messages and timeout > 0:
-            messages = self._client.consume(1, timeout)
-            if messages and limit > 1:
-                messages += self._client.consume(limit - 1, 0)
+        # The client itself waits by the wall clock: stepped back by a minute, that clock would hold
+        # us for a minute.
+        while not messages and (left := began + timeout - time.monotonic()) > 0:
+            time.sleep(min(LOOK_INTERVAL, left))
+            messages = self._client.consume(limit, 0)
         by_partition: dict[int, list[Message]] = {}
         for message in messages:
             if error := message.error():
@@ -154,6 +163,13 @@ class InputConsumer:
             run.append(message)
         # Some may have been revoked, or gone back, while the list was being filled.
         return {p: run for p, run in by_partition.items() if p in self._owned}
+
+    def _wake_client(self, now: float) -> None:
+        """The thread that sends the heartbeats waits by the wall clock too, and would sleep through
+        the session after a step back. Any question to it ends its wait."""
+        if now >= self._next_wake:
+            self._next_wake = now + WAKE_INTERVAL
+            self._client.memberid()
 
     def place_waiting(self) -> list[Placement]:
         """Looks up where waiting partitions go on, and starts to fetch them.

@@ -81,6 +81,8 @@ class Work:
     """The message_id of the last one that failed."""
     seconds: float = 0.0
     """That the work took; whoever asks for it measures that."""
+    size: int = 0
+    """Bytes of the messages' values; whoever asks for the work has counted them."""
     trace_parents: list[bytes] = field(default_factory=list)
     """What these messages' trace headers hold, unchecked; `extend` does not gather them."""
 
@@ -100,6 +102,7 @@ class Work:
         self.skipped_ages += later.skipped_ages
         self.last_failed = later.last_failed or self.last_failed
         self.seconds += later.seconds
+        self.size += later.size
 
 
 def merge(into: dict[int, Work], later: Mapping[int, Work]) -> None:
