@@ -14,6 +14,11 @@ MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
 """Bytes of its messages' values with which a batch is full; what it publishes is hardly more."""
 
 
+def room(limit: int, messages: int, size: int) -> int:
+    """How many more messages fit where there are so many, of `size` bytes."""
+    return max(limit - messages, 0) if size < MAX_BATCH_BYTES else 0
+
+
 class Batch:
     """Publishes records as they come, and metrics lines a thousand at a time."""
 

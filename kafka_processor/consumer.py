@@ -30,6 +30,7 @@ from kafka_processor.kafka_errors import (
     is_fenced_member,
     is_no_permission,
     is_refused_login,
+    size_of_refused_response,
 )
 from kafka_processor.placing import OffsetLookup, Placement
 
@@ -37,6 +38,7 @@ LOOK_INTERVAL: Final = 0.001
 """Seconds between two looks for a message, while there is none."""
 WAKE_INTERVAL: Final = 1.0
 """Seconds after which the client's main thread is woken, far less than a session may be silent."""
+MAX_INT32: Final = 2**31 - 1
 
 
 class ConsumerEnded(Exception):
@@ -87,6 +89,8 @@ class InputConsumer:
         self._commit_error: KafkaError | None = None
         self._is_in_rebalance = False
         self._next_wake = 0.0
+        self._too_large = 0
+        """Bytes of an answer that the client did not take; 0: it has taken all."""
 
     @property
     def owned(self) -> frozenset[int]:
@@ -143,6 +147,8 @@ class InputConsumer:
         if self._fence:
             self._settle(self._fence, timeout)
             return {}
+        if self._too_large:
+            self._make_room()
         began = time.monotonic()
         self._wake_client(began)
         messages = self._client.consume(limit, 0)
@@ -329,7 +335,22 @@ class InputConsumer:
             self._listener.on_lost(sorted(lost))
             self._subscribe(self._client, self._listener)
 
+    def _make_room(self) -> None:
+        """A new client that takes an answer as large as the one that was too large for the old one,
+        which would ask for it for ever. Raises ConsumerEnded, as a rebalance may."""
+        room = min(2 * self._too_large, MAX_INT32)
+        self._log.warning(
+            "a batch of the input is larger than expected, joining the group again with more room",
+            bytes=self._too_large,
+        )
+        self._too_large = 0
+        self._client_options = self._client_options | {"receive.message.max.bytes": room}
+        self._client.close()
+        self._renew()
+
     def _on_error(self, error: KafkaError) -> None:
+        if self.has_joined:  # else it may be the answer of something that is no broker
+            self._too_large = size_of_refused_response(error) or self._too_large
         if is_refused_login(error):
             self.refused_login = describe(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

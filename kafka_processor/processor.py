@@ -15,7 +15,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.batch import MAX_BATCH_BYTES, Batch
+from kafka_processor.batch import Batch, room
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import (
@@ -239,14 +239,12 @@ class Processor:
 
     def _room(self) -> int:
         """How many more messages may be worked on now."""
+        limit = self._refused.limit
         if self._open:
-            most, messages, size = self._refused.limit, self._open.messages, self._open.size
-        else:
-            gathered = self._gathered.values()
-            most = min(self._refused.limit, MAX_GATHERED)
-            messages = sum(work.messages for work in gathered)
-            size = sum(work.size for work in gathered)
-        return max(most - messages, 0) if size < MAX_BATCH_BYTES else 0
+            return room(limit, self._open.messages, self._open.size)
+        gathered = self._gathered.values()
+        messages = sum(work.messages for work in gathered)
+        return room(min(limit, MAX_GATHERED), messages, sum(work.size for work in gathered))
 
     def _take_up(self, placement: Placement) -> None:
         partition = placement.partition
@@ -265,10 +263,10 @@ class Processor:
 
     def _collect(self) -> bool:
         """Reads what there is, and works on a slice of it. Whether there seems to be a backlog."""
-        room = self._room()
-        self._poll(room)
+        places = self._room()
+        self._poll(places)
         began = time.monotonic()
-        works = self._work(self._polled.take(room))
+        works = self._work(self._polled.take(places))
         if works:
             self._polled.after_slice(time.monotonic() - began)
         if self._open:
@@ -276,13 +274,13 @@ class Processor:
         else:
             merge(self._gathered, works)
         is_much = bool(self._polled) or sum(work.messages for work in works.values()) >= BACKLOG
-        return is_much and room > 0
+        return is_much and places > 0
 
-    def _poll(self, room: int) -> None:
+    def _poll(self, places: int) -> None:
         """Polls for as much as there is room for; while polled messages wait, for a single one and
         rarely, since membership rests on it. Raises BatchFailed for what happened meanwhile."""
         now = time.monotonic()
-        limit = 0 if self._polled else min(room, MAX_SLICE)
+        limit = 0 if self._polled else min(places, MAX_SLICE)
         if not limit and (self._producer.needs_polling or (self._polled and now > self._next_poll)):
             limit = 1
         if not limit:
