@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka_processor.batch import MAX_BATCH_BYTES, room
 from kafka_processor.polled import (
     MAX_SLICE,
     SLICE_BYTES,
@@ -112,3 +113,9 @@ def test_slices_shrink_while_they_are_slow() -> None:
         polled.after_slice(SLICE_SECONDS * 2)
     [piece] = polled.take(MAX_SLICE).values()
     assert len(piece.messages) == 1
+
+
+def test_a_batch_is_full_by_messages_and_by_bytes() -> None:
+    assert room(40_000, 100, MAX_BATCH_BYTES - 1) == 39_900
+    assert room(40_000, 40_001, 0) == 0
+    assert room(40_000, 1, MAX_BATCH_BYTES) == 0
