@@ -11,6 +11,13 @@ from kafka_processor.config import Settings
 MAX_POLL_INTERVAL = 300.0
 """Seconds the loop may take between two polls; every wait in it is far shorter."""
 
+MAX_RESPONSE = 32 * 1024 * 1024
+"""Bytes of one answer of a broker; the client bounds what a zstd batch inflates to by it as well.
+Many times what a producer puts into its largest batch; where a larger one is stored,
+`InputConsumer` allows more."""
+FRAMING = 512
+"""Bytes that the client demands of an answer beside the records in it."""
+
 ClientConfig = dict[str, Any]
 
 RECONNECTION: ClientConfig = {
@@ -72,7 +79,12 @@ def consumer_config(settings: Settings) -> ClientConfig:
     }
     if settings.instance_id:
         fixed["group.instance.id"] = settings.instance_id
-    return tuned | connection_config(settings) | fixed
+    config = tuned | connection_config(settings) | fixed
+    fetched = str(config["fetch.max.bytes"])
+    if fetched.isdecimal():  # else the client says what is wrong with it
+        response = max(MAX_RESPONSE, int(fetched) + FRAMING)
+        config.setdefault("receive.message.max.bytes", response)
+    return config
 
 
 def producer_config(settings: Settings, max_record: int) -> ClientConfig:
@@ -90,7 +102,8 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
         "compression.type": "lz4",
         "batch.size": 1_000_000,
         "queue.buffering.max.messages": 500_000,
-        "queue.buffering.max.kbytes": 512 * 1024,
+        # Several times what a full batch has (batch.py).
+        "queue.buffering.max.kbytes": 128 * 1024,
         "socket.nagle.disable": True,
         # Felt in every transaction that meets the end of the one before. Repeated tries pause for
         # longer and longer all the same (KIP-580).

@@ -31,6 +31,7 @@ from kafka_processor.kafka_errors import (
     is_no_permission,
     is_refused_login,
     is_unreadable,
+    size_of_refused_response,
 )
 from kafka_processor.pipeline import Message as AnyMessage
 from kafka_processor.placing import OffsetLookup, Placement
@@ -39,6 +40,12 @@ from kafka_processor.unreadable_partitions import UnreadablePartitions
 
 SEARCHING_WAIT: Final = 0.002
 """Seconds to wait for a message while the end of an unreadable batch is searched for."""
+
+LOOK_INTERVAL: Final = 0.001
+"""Seconds between two looks for a message, while there is none."""
+WAKE_INTERVAL: Final = 1.0
+"""Seconds after which the client's main thread is woken, far less than a session may be silent."""
+MAX_INT32: Final = 2**31 - 1
 
 
 class ConsumerEnded(Exception):
@@ -88,6 +95,9 @@ class InputConsumer:
         of the one that was answered last."""
         self._commit_error: KafkaError | None = None
         self._is_in_rebalance = False
+        self._next_wake = 0.0
+        self._too_large = 0
+        """Bytes of an answer that the client did not take; 0: it has taken all."""
         self._positions = Positions()
         """Of the partitions that are owned."""
         self._unreadable = UnreadablePartitions(settings, log, client_log)
@@ -149,6 +159,8 @@ class InputConsumer:
         if self._fence:
             self._settle(self._fence, timeout)
             return {}
+        if self._too_large:
+            self._make_room()
         if self._unreadable.is_active:
             stand_ins = self._unreadable.hand_out(limit)
             self._fetch_passed()
@@ -158,11 +170,14 @@ class InputConsumer:
         return self._take(self._consume(limit, timeout))
 
     def _consume(self, limit: int, timeout: float) -> list[Message]:
+        began = time.monotonic()
+        self._wake_client(began)
         messages = self._client.consume(limit, 0)
-        if not messages and timeout > 0:
-            messages = self._client.consume(1, timeout)
-            if messages and limit > 1:
-                messages += self._client.consume(limit - 1, 0)
+        # The client itself waits by the wall clock: stepped back by a minute, that clock would hold
+        # us for a minute.
+        while not messages and (left := began + timeout - time.monotonic()) > 0:
+            time.sleep(min(LOOK_INTERVAL, left))
+            messages = self._client.consume(limit, 0)
         return messages
 
     def _take(self, messages: Iterable[Message]) -> dict[int, list[Message]]:
@@ -224,6 +239,13 @@ class InputConsumer:
         """Of some of the owned partitions, for good or until they are placed anew."""
         self._unassign(client, set(partitions) - self._unreadable.partitions)
         self._unreadable.forget(partitions)
+
+    def _wake_client(self, now: float) -> None:
+        """The thread that sends the heartbeats waits by the wall clock too, and would sleep through
+        the session after a step back. Any question to it ends its wait."""
+        if now >= self._next_wake:
+            self._next_wake = now + WAKE_INTERVAL
+            self._client.memberid()
 
     def place_waiting(self) -> list[Placement]:
         """Looks up where waiting partitions go on, and starts to fetch them.
@@ -395,7 +417,22 @@ class InputConsumer:
             self._listener.on_lost(sorted(lost))
             self._subscribe(self._client, self._listener)
 
+    def _make_room(self) -> None:
+        """A new client that takes an answer as large as the one that was too large for the old one,
+        which would ask for it for ever. Raises ConsumerEnded, as a rebalance may."""
+        room = min(2 * self._too_large, MAX_INT32)
+        self._log.warning(
+            "a batch of the input is larger than expected, joining the group again with more room",
+            bytes=self._too_large,
+        )
+        self._too_large = 0
+        self._client_options = self._client_options | {"receive.message.max.bytes": room}
+        self._client.close()
+        self._renew()
+
     def _on_error(self, error: KafkaError) -> None:
+        if self.has_joined:  # else it may be the answer of something that is no broker
+            self._too_large = size_of_refused_response(error) or self._too_large
         if is_refused_login(error):
             self.refused_login = describe(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

@@ -1,8 +1,10 @@
-"""What a client error means to us, read from its code and flags, never from its text.
+"""What a client error means to us, read from its code and flags, and not from its text (with one
+exception, which has no code of its own: `size_of_refused_response`).
 
 The three flags are librdkafka's: `fatal()`, `txn_requires_abort()`, `retriable()`.
 """
 
+import re
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -57,6 +59,9 @@ _UNREADABLE: Final = frozenset(
         KafkaError._NOT_IMPLEMENTED,
     }
 )
+_REFUSED_RESPONSE: Final = re.compile(
+    r"Invalid response size ([0-9]{1,10}) .*receive\.message\.max\.bytes"
+)
 _PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
@@ -110,3 +115,14 @@ def is_unreadable(error: KafkaError) -> bool:
 def is_purged(error: KafkaError) -> bool:
     """The report of a record that we have thrown away ourselves."""
     return error.code() in _PURGED
+
+
+def size_of_refused_response(error: KafkaError) -> int | None:
+    """Bytes of a broker's answer that is larger than `receive.message.max.bytes`.
+
+    The client closes the connection then, and asks for the same again.
+    """
+    if error.code() != KafkaError._BAD_MSG:
+        return None
+    found = _REFUSED_RESPONSE.search(error.str())
+    return int(found.group(1)) if found else None

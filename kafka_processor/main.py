@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
@@ -38,7 +39,18 @@ from kafka_processor.transformer import key_id
 from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
-"""Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""
+"""Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+
+
+class StopSignal(threading.Event):
+    """Set by SIGINT or SIGTERM."""
+
+    at = 0.0
+    """When, by `time.monotonic()`."""
+
+    def set(self) -> None:
+        self.at = self.at or time.monotonic()
+        super().set()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return dashboard.main(arguments[1:])
     options = _read_arguments(arguments)
-    stopping = threading.Event()
+    stopping = StopSignal()
     if not options.check:
         _set_on_signals(stopping)
     try:
@@ -128,7 +140,7 @@ def _run(
     given: Mapping[str, str],
     key: bytes,
     log: FilteringBoundLogger,
-    stopping: threading.Event,
+    stopping: StopSignal,
 ) -> int:
     for name, setting in settings.overruled_properties:
         log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
@@ -162,7 +174,7 @@ def _work(
     settings: Settings,
     key: bytes,
     log: FilteringBoundLogger,
-    stopping: threading.Event,
+    stopping: StopSignal,
     heartbeat: Heartbeat,
     watchers: Watch,
 ) -> None:
@@ -197,7 +209,8 @@ def _work(
     except BaseException:
         processor.leave()
         raise
-    processor.stop(STOP_TIMEOUT)
+    # The turn of the loop that met the signal may have waited for a broker itself.
+    processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -54,6 +54,9 @@ UNREADABLE_HEADERS: Final = (SystemError, UnicodeError)
 class Message(Protocol):
     """What the pipeline takes of a consumed message; `confluent_kafka.Message` has it."""
 
+    def __len__(self) -> int:
+        """Bytes of the value."""
+
     def offset(self) -> int | None: ...
     def value(self) -> Any: ...
     def timestamp(self) -> tuple[int, int]: ...
@@ -82,6 +85,8 @@ class Work:
     """The message_id of the last one that failed."""
     seconds: float = 0.0
     """That the work took; whoever asks for it measures that."""
+    size: int = 0
+    """Bytes of the messages' values; whoever asks for the work has counted them."""
     trace_parents: list[bytes] = field(default_factory=list)
     """What these messages' trace headers hold, unchecked; `extend` does not gather them."""
 
@@ -101,6 +106,7 @@ class Work:
         self.skipped_ages += later.skipped_ages
         self.last_failed = later.last_failed or self.last_failed
         self.seconds += later.seconds
+        self.size += later.size
 
 
 def merge(into: dict[int, Work], later: Mapping[int, Work]) -> None:
@@ -207,7 +213,8 @@ class Pipeline:
     ) -> Work:
         """The same as `work` for stand-ins of records that the client cannot read."""
         work = Work()
-        for offset, reason in messages:
+        for message in messages:
+            offset, reason = message.at, message.reason
             message_id = f"{self._settings.input_topic}-{partition}-{offset}"
             result = Fault("parse_error", f"unreadable record: {reason}", None)
             if (partition, offset) in refused:

@@ -11,7 +11,13 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
 )
-from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+    TopicMetadata,
+)
 
 from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.committed import committed_offsets
@@ -21,6 +27,8 @@ from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.topics import create_topics, demand_outputs, demand_permissions
 
 TIMEOUT: Final = 10.0
+BOUNDED_COMPRESSION: Final = ("uncompressed", "snappy")
+"""Values of `compression.type` with which a batch inflates to at most 21 times its size."""
 
 
 class CheckFailed(Exception):
@@ -80,6 +88,25 @@ def _check_topics(
     others = [topic for topic in topics if topic not in to_create]
     for topic, operation in demand_permissions(admin, settings, others):
         yield f"topic {topic}: there, {operation} allowed"
+    if settings.input_topic in existing:
+        yield from _warn_of_inflation(admin, settings.input_topic)
+
+
+def _warn_of_inflation(admin: AdminClient, topic: str) -> Iterator[str]:
+    """Nothing where we may not ask."""
+    [future] = admin.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=TIMEOUT
+    ).values()
+    try:
+        compression = future.result()["compression.type"].value
+    except KafkaException:
+        return
+    if compression not in BOUNDED_COMPRESSION:
+        yield (
+            f"warning: topic {topic}: with compression.type={compression} a few kilobytes can "
+            "inflate to gigabytes of this program's memory; set it to uncompressed or snappy "
+            "(docs/hardening.md)"
+        )
 
 
 def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.batch import Batch
+from kafka_processor.batch import Batch, room
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import (
@@ -27,16 +27,15 @@ from kafka_processor.kafka_errors import (
     is_producer_fenced,
 )
 from kafka_processor.observer import Observer
-from kafka_processor.pipeline import Message, Pipeline, Work, merge
+from kafka_processor.pipeline import Pipeline, Work, merge
 from kafka_processor.placing import Placement
+from kafka_processor.polled import MAX_SLICE, PolledMessages, Slice
 from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.refused import Refused
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.unreadable import stand_ins
 
-MAX_POLL: Final = 1_000
-"""Messages worked on at a time: so many are still in the processor's caches when needed again."""
-BACKLOG: Final = MAX_POLL // 2
+BACKLOG: Final = MAX_SLICE // 2
 """Messages that one poll finds without waiting, where there is a backlog."""
 MAX_GATHERED: Final = 10_000
 """Messages worked on while a commit is under way; what takes longer is waited for."""
@@ -44,6 +43,8 @@ IDLE_WAIT: Final = 0.1
 """Seconds to wait for a message: how fast a signal or a due summary is noticed."""
 COMMITTING_WAIT: Final = 0.002
 """Seconds to wait for a message while a commit is under way: how fast its end is noticed."""
+POLL_INTERVAL: Final = 1.0
+"""Seconds between two polls while polled messages wait: how soon a rebalance is noticed."""
 REBALANCE_WAIT: Final = 2.0
 """Seconds to finish a commit before partitions go to another member; else it is given up."""
 MAX_PAUSE: Final = 3.0
@@ -75,6 +76,9 @@ class Processor:
         self._log = log
         self._observers = observers
 
+        self._polled = PolledMessages()
+        self._next_poll = 0.0
+        """When to poll though polled messages wait."""
         self._gathered: dict[int, Work] = {}
         """Worked on, not yet published."""
         self._open: Batch | None = None
@@ -154,6 +158,7 @@ class Processor:
         """
         deadline = time.monotonic() + timeout
         self._is_stopping = True
+        self._polled.clear()
         self._gathered.clear()
         if self._failure is None:
             while not self._finish(deadline) and time.monotonic() < deadline:
@@ -234,11 +239,13 @@ class Processor:
             self._publish(self._open, gathered)
 
     def _room(self) -> int:
-        """How many more messages may be read now."""
+        """How many more messages may be worked on now."""
+        limit = self._refused.limit
         if self._open:
-            return max(self._refused.limit - self._open.messages, 0)
-        gathered = sum(work.messages for work in self._gathered.values())
-        return max(min(self._refused.limit, MAX_GATHERED) - gathered, 0)
+            return room(limit, self._open.messages, self._open.size)
+        gathered = self._gathered.values()
+        messages = sum(work.messages for work in gathered)
+        return room(min(limit, MAX_GATHERED), messages, sum(work.size for work in gathered))
 
     def _take_up(self, placement: Placement) -> None:
         partition = placement.partition
@@ -256,24 +263,38 @@ class Processor:
             self._new_positions.add(partition)
 
     def _collect(self) -> bool:
-        """Takes what there is to read, and works on it. Whether there seems to be a backlog."""
-        room = self._room()
-        if not room and self._producer.needs_polling:
-            room = 1  # too many by a few, so that the end of the commit is heard
-        if not room:
-            return False
-        for observer in self._observers:
-            observer.polling()
-        polled = self._consumer.poll_messages(min(room, MAX_POLL), self._wait())
-        works = {} if self._is_stopping else self._work(polled)
+        """Reads what there is, and works on a slice of it. Whether there seems to be a backlog."""
+        places = self._room()
+        self._poll(places)
+        began = time.monotonic()
+        works = self._work(self._polled.take(places))
+        if works:
+            self._polled.after_slice(time.monotonic() - began)
         if self._open:
             self._publish(self._open, works)
         else:
             merge(self._gathered, works)
+        is_much = bool(self._polled) or sum(work.messages for work in works.values()) >= BACKLOG
+        return is_much and places > 0
+
+    def _poll(self, places: int) -> None:
+        """Polls for as much as there is room for; while polled messages wait, for a single one and
+        rarely, since membership rests on it. Raises BatchFailed for what happened meanwhile."""
+        now = time.monotonic()
+        limit = 0 if self._polled else min(places, MAX_SLICE)
+        if not limit and (self._producer.needs_polling or (self._polled and now > self._next_poll)):
+            limit = 1
+        if not limit:
+            return
+        self._next_poll = now + POLL_INTERVAL
+        for observer in self._observers:
+            observer.polling()
+        polled = self._consumer.poll_messages(limit, 0 if self._polled else self._wait())
+        if not self._is_stopping:
+            self._polled.add(polled)
         self._raise_failure_in_rebalance()
         if lost := self._consumer.out_of_range:
             raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
-        return sum(work.messages for work in works.values()) >= BACKLOG
 
     def _wait(self) -> float:
         """Seconds to wait for a message."""
@@ -281,9 +302,9 @@ class Processor:
             return 0.0
         return COMMITTING_WAIT if self._gathered or self._producer.is_committing() else IDLE_WAIT
 
-    def _work(self, polled: Mapping[int, Sequence[Message]]) -> dict[int, Work]:
+    def _work(self, slices: Mapping[int, Slice]) -> dict[int, Work]:
         works = {}
-        for partition, messages in polled.items():
+        for partition, (messages, size) in slices.items():
             began = time.perf_counter()
             now = time.time_ns() // 1_000_000
             # A run is of stand-ins for what cannot be read, or of messages; never of both.
@@ -292,7 +313,9 @@ class Processor:
             else:
                 work = self._pipeline.work(partition, messages, now, self._refused.causes)
             work.seconds = time.perf_counter() - began
+            work.size = size
             works[partition] = work
+        polled = {partition: piece.messages for partition, piece in slices.items()}
         for observer in self._observers:
             observer.worked(polled, works)
         return works
@@ -370,6 +393,7 @@ class Processor:
             self._heed(failure.error)
         self._failure = failure
         self._failure_in_rebalance = None
+        self._polled.clear()
         self._gathered.clear()
         self._open = self._committing = None
         self._new_positions.clear()
@@ -405,6 +429,7 @@ class Processor:
         self._failures += 1
 
     def _forget(self, partitions: Collection[int]) -> None:
+        self._polled.forget(partitions)
         for partition in partitions:
             self._gathered.pop(partition, None)
             self._new_positions.discard(partition)

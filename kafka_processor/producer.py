@@ -26,6 +26,8 @@ GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is given up."""
 REPORT_WAIT: Final = 0.1
 """Seconds after a failed commit in which the client tells of a record that failed."""
+FULL_QUEUE_WAIT: Final = 1.0
+"""Seconds in which a full queue has to take another record: a stop has to wait for it."""
 
 
 class FailedRecord(NamedTuple):
@@ -151,12 +153,15 @@ class OutputProducer(ABC):
     def _produce_patiently(
         self, client: Producer, topic: str, key: bytes | None, value: bytes
     ) -> None:
+        deadline = time.monotonic() + FULL_QUEUE_WAIT
         while True:
             client.poll(0.01)
             self._raise_failed_delivery()
             try:
                 client.produce(topic, value, key)
             except BufferError:
+                if time.monotonic() > deadline:
+                    raise BatchFailed("the brokers do not take what is produced") from None
                 continue
             except KafkaException as exception:
                 raise self._refused_at_once(error_of(exception), topic, value) from None

@@ -18,11 +18,15 @@ NO_REASON: Final = "a record of its batch is cut off"
 _NOTHING: Final[Mapping[str, int]] = {}
 
 
-class UnreadableRecord(NamedTuple):
+@dataclass(frozen=True)
+class UnreadableRecord:
     """Stands for a record in the pipeline, with what is known of it."""
 
     at: int
     reason: str
+
+    def __len__(self) -> int:
+        return 0
 
     def offset(self) -> int:
         return self.at

@@ -39,6 +39,9 @@ class Message:
     def timestamp(self) -> tuple[int, int]:
         return (0, 0) if self._created is None else (1, self._created)
 
+    def __len__(self) -> int:
+        return 0
+
     def offset(self) -> int | None: ...
     def value(self) -> Any: ...
     def headers(self) -> Any: ...

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 
 from kafka_processor.client_config import (
+    MAX_RESPONSE,
     ClientConfig,
     consumer_config,
     reader_config,
@@ -193,3 +194,19 @@ def test_the_client_takes_the_configurations(given_settings: dict[str, str]) -> 
     Producer(
         producer_config(settings) | {"transactional.id": "t", "transaction.timeout.ms": timeout}
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", MAX_RESPONSE),
+        ("fetch.max.bytes=60000000\n", 60_000_512),
+        ("receive.message.max.bytes=50000000\n", "50000000"),
+    ],
+)
+def test_an_answer_has_room_for_what_is_fetched(
+    tmp_path: Path, text: str, expected: int | str
+) -> None:
+    config = consumer_config(load(tmp_path, text))
+    assert config["receive.message.max.bytes"] == expected
+    Consumer(config).close()  # which refuses an answer that is smaller than what is fetched
