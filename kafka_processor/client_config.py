@@ -50,6 +50,12 @@ def connection_config(settings: Settings) -> ClientConfig:
     }
 
 
+def admin_config(settings: Settings) -> ClientConfig:
+    """A client that asks questions and holds no state: when it has lost all brokers, it starts from
+    bootstrap.servers again."""
+    return {"reconnect.backoff.max.ms": 1000} | connection_config(settings)
+
+
 def consumer_config(settings: Settings) -> ClientConfig:
     session = _milliseconds(settings.session_timeout)
     tuned: ClientConfig = {
@@ -73,7 +79,7 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
-        # Where to start is decided in consumer.py, so that a gap is seen and named.
+        # Where to start is decided in placing.py, so that a gap is seen and named.
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
     }

@@ -8,7 +8,7 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, Final, Protocol
 
 from confluent_kafka import (
@@ -23,6 +23,7 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.client_config import ClientConfig, consumer_config
 from kafka_processor.config import Settings
 from kafka_processor.fence import Fence, Verdict
+from kafka_processor.input_topic import InputTopic
 from kafka_processor.kafka_errors import (
     describe,
     error_of,
@@ -33,19 +34,20 @@ from kafka_processor.kafka_errors import (
     is_unreadable,
     size_of_refused_response,
 )
+from kafka_processor.offset_lookup import OffsetLookup
 from kafka_processor.pipeline import Message as AnyMessage
-from kafka_processor.placing import OffsetLookup, Placement
+from kafka_processor.placing import Placement, Start
 from kafka_processor.positions import Positions
 from kafka_processor.unreadable_partitions import UnreadablePartitions
 
 SEARCHING_WAIT: Final = 0.002
 """Seconds to wait for a message while the end of an unreadable batch is searched for."""
-
 LOOK_INTERVAL: Final = 0.001
 """Seconds between two looks for a message, while there is none."""
 WAKE_INTERVAL: Final = 1.0
 """Seconds after which the client's main thread is woken, far less than a session may be silent."""
 MAX_INT32: Final = 2**31 - 1
+_GONE: Final = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class ConsumerEnded(Exception):
@@ -88,7 +90,8 @@ class InputConsumer:
         self._waiting: set[int] = set()
         self._out_of_range: set[int] = set()
         self._last_logged: dict[int, float] = {}
-        self._lookup = OffsetLookup(settings, self._log_at_times)
+        self._input = InputTopic(settings, client_log)
+        self._lookup = OffsetLookup(settings, self._input, self.complain)
         self._awaited: set[tuple[int, int]] | None = None
         self._answered: set[tuple[int, int]] | None = None
         """Partitions and offsets of the commit without a transaction that was asked for last, and
@@ -114,6 +117,10 @@ class InputConsumer:
         if topic.error and topic.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise KafkaException(topic.error)
         return len(topic.partitions)
+
+    def expect_new_topic(self) -> None:
+        """The input topic was created after this process began: it is read from its beginning."""
+        self._lookup.expect_new_topic()
 
     def serve(self) -> None:
         """Lets the client report errors before the group is joined."""
@@ -159,6 +166,7 @@ class InputConsumer:
         if self._fence:
             self._settle(self._fence, timeout)
             return {}
+        self._input.watch()
         if self._too_large:
             self._make_room()
         if self._unreadable.is_active:
@@ -254,7 +262,11 @@ class InputConsumer:
         """
         if self._fence or not self._waiting:
             return []
-        placements = self._lookup.find(self._client, self._waiting, self._out_of_range)
+        placements = self._lookup.find(
+            self._client, self._waiting, self._out_of_range, bool(self._owned)
+        )
+        if self._input.is_missing:
+            self.complain("the input topic is gone, waiting for it", _GONE)
         starts = {p.partition: p.offset for p in placements}
         if not self._assign(starts):
             return []
@@ -262,6 +274,7 @@ class InputConsumer:
         self._owned |= placed
         self._waiting -= placed
         self._out_of_range -= placed
+        self._log_starts(placements)
         return placements
 
     def _assign(self, starts: Mapping[int, int]) -> bool:
@@ -271,12 +284,31 @@ class InputConsumer:
                 [TopicPartition(self._topic, p, offset) for p, offset in starts.items()]
             )
         except KafkaException as exception:
-            self._log_at_times("cannot read the input yet", error_of(exception))
+            self.complain("cannot read the input yet", error_of(exception))
             return False
         now = time.monotonic()
         for partition, offset in starts.items():
             self._positions.move(partition, offset, now)
         return True
+
+    def _log_starts(self, placements: Iterable[Placement]) -> None:
+        """Names the partitions that start without a committed offset."""
+        new = {p.partition: p.offset for p in placements if p.start is Start.NEW_PARTITION}
+        if new:
+            self._log.info("new partitions are read from their beginning", starts_at=new)
+        reset = {p.partition: p.offset for p in placements if p.start is Start.RESET}
+        if not reset:
+            return
+        decided_by = {"starts_at": reset, "AUTO_OFFSET_RESET": self._settings.auto_offset_reset}
+        if self._lookup.has_summary(self._client):
+            self._log.warning(
+                "the group has no committed offsets, but SUMMARY_TOPIC has records; if the group "
+                "has run before, its offsets have expired (offsets.retention.minutes of the "
+                "brokers) or were deleted",
+                **decided_by,
+            )
+        else:
+            self._log.info("the group has no committed offsets yet", **decided_by)
 
     @property
     def is_placing(self) -> bool:
@@ -289,9 +321,17 @@ class InputConsumer:
         return self._fence.age if self._fence else 0.0
 
     @property
-    def out_of_range(self) -> frozenset[int]:
-        """Partitions that cannot be read on where they are: all have to `rewind`."""
-        return frozenset(self._out_of_range & self._owned)
+    def misplaced(self) -> str | None:
+        """Why partitions cannot be read on where they are, and all have to `rewind`; else None."""
+        if self._owned and self._input.has_changed:
+            return "the input topic was deleted and created again"
+        if lost := self._out_of_range & self._owned:
+            return f"partitions {sorted(lost)} cannot be read where they were left"
+        return None
+
+    def ask_for_topic(self) -> Callable[[], bool]:
+        """Asks which topic has the input's name now; see `InputTopic.ask`."""
+        return self._input.ask()
 
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
@@ -368,7 +408,7 @@ class InputConsumer:
             if partition in self._owned:
                 self._out_of_range.add(partition)
         elif error.code() != KafkaError._PARTITION_EOF:
-            self._log_at_times("cannot read the input now, will try again", error)
+            self.complain("cannot read the input now, will try again", error)
 
     def end_if_fenced(self) -> None:
         """Our transactional id has another owner too. Raises ConsumerEnded."""
@@ -383,7 +423,7 @@ class InputConsumer:
         try:
             verdict = fence.look()
         except KafkaException as exception:
-            self._log_at_times("cannot look up who has our INSTANCE_ID yet", error_of(exception))
+            self.complain("cannot look up who has our INSTANCE_ID yet", error_of(exception))
             verdict = Verdict.OPEN
         if verdict is Verdict.ANOTHER_PROCESS:
             raise self._ended(fence.error)
@@ -438,9 +478,9 @@ class InputConsumer:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.found_no_broker = True
         if self.has_joined:
-            self._log_at_times("connection trouble", error)
+            self.complain("connection trouble", error)
 
-    def _log_at_times(self, event: str, error: KafkaError) -> None:
+    def complain(self, event: str, error: KafkaError) -> None:
         """One line for each kind of trouble in 30 seconds: a broker that is away has many."""
         now = time.monotonic()
         if now - self._last_logged.get(error.code(), -30.0) >= 30.0:

@@ -28,7 +28,7 @@ from kafka_processor.kafka_errors import (
 )
 from kafka_processor.observer import Observer
 from kafka_processor.pipeline import Pipeline, Work, merge
-from kafka_processor.placing import Placement
+from kafka_processor.placing import Placement, Start
 from kafka_processor.polled import MAX_SLICE, PolledMessages, Slice
 from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.refused import Refused
@@ -251,15 +251,23 @@ class Processor:
         partition = placement.partition
         now = time.monotonic()
         why_anew = self._summary.restore(
-            partition, placement.committed, placement.metadata, placement.offset, now
+            partition,
+            placement.committed,
+            placement.metadata,
+            placement.offset,
+            now,
+            placement.topic_id,
         )
-        if why_anew:
+        if placement.start is Start.NEW_TOPIC:
+            self._summary.restart(partition)
+        elif why_anew:
             self._log.warning(
-                "counting starts anew", partition=partition, offset=placement.offset, why=why_anew
+                "counts restart", partition=partition, offset=placement.offset, why=why_anew
             )
         for observer in self._observers:
             observer.placed(placement)
-        if why_anew or placement.committed != placement.offset:
+        is_new_topic = placement.start is Start.NEW_TOPIC
+        if is_new_topic or why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
 
     def _collect(self) -> bool:
@@ -293,8 +301,8 @@ class Processor:
         if not self._is_stopping:
             self._polled.add(polled)
         self._raise_failure_in_rebalance()
-        if lost := self._consumer.out_of_range:
-            raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
+        if reason := self._consumer.misplaced:
+            raise BatchFailed(reason)
 
     def _wait(self) -> float:
         """Seconds to wait for a message."""

@@ -236,6 +236,17 @@ class OutputProducer(ABC):
     @abstractmethod
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]: ...
 
+    def _demand_same_topic(self) -> Callable[[], None]:
+        """A step of a commit: messages of a topic that took the input's name must not be committed
+        under the offsets of the one before. Asked now, after the last message was fetched."""
+        has_changed = self._consumer.ask_for_topic()
+
+        def demand() -> None:
+            if has_changed():
+                raise BatchFailed("the input topic was deleted and created again")
+
+        return demand
+
     def _raise_failed_delivery(self) -> None:
         if self._failures:
             first = self._failures[0]

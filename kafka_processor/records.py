@@ -123,6 +123,10 @@ class SummaryRecord(Struct):
     timestamp: str
 
 
+TOPIC_ID_LENGTH: Final = 8
+"""Characters of a topic id in a snapshot: 48 random bits."""
+
+
 class Snapshot(Struct, array_like=True):
     """The counts of one partition as they travel in the metadata of its committed offset.
 
@@ -141,6 +145,9 @@ class Snapshot(Struct, array_like=True):
     errors: dict[str, int]
     device_types: dict[str, int]
     locales: dict[str, int]
+    topic_id: str = ""
+    """The beginning of the input topic's id; empty: not known. Behind all others and optional, so
+    that programs with and without it read each other's snapshots."""
 
 
 class _Identified(Struct):
