@@ -4,9 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from kafka_processor.metrics import MAX_LINES, MessageMetrics
+from kafka_processor.metrics import MAX_BYTES, MAX_LINES, MessageMetrics
 from kafka_processor.pipeline import Work, merge
 from kafka_processor.producer import OutputProducer
+from kafka_processor.record_limits import MAX_OVERHEAD
 
 MAX_AGE: Final = 0.2
 """Seconds after which a batch is committed, however much there is still to read."""
@@ -72,5 +73,7 @@ class Batch:
         self._seconds -= share * count
         topic = self._metrics_topic
         if topic:
-            values = MessageMetrics.records(lines, share, time.time_ns() // 1_000_000)
+            max_bytes = min(MAX_BYTES, self._producer.limits.of(topic) - MAX_OVERHEAD)
+            now = time.time_ns() // 1_000_000
+            values = MessageMetrics.records(lines, share, now, max_bytes)
             self._producer.produce((topic, None, value) for value in values)

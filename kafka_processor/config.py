@@ -114,7 +114,8 @@ class Settings:
         "", *_FILE, "further librdkafka properties, name=value")
 
     consumer_group: str = _setting(
-        "kafka-processor", types.text, "1 to 249 printable characters", "the consumer group")
+        "kafka-processor", types.group_name, "1 to 249 printable ASCII characters",
+        "the consumer group")
     instance_id: str | None = _setting(
         "", *_TOPIC, "name of this process, stable over restarts and unique in the group")
     session_timeout: float = _setting(

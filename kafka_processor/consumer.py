@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig, consumer_config
 from kafka_processor.config import Settings
+from kafka_processor.disposal import free_in_background
 from kafka_processor.fence import Fence, Verdict
 from kafka_processor.input_topic import InputTopic
 from kafka_processor.kafka_errors import (
@@ -379,8 +380,13 @@ class InputConsumer:
     def close(self, timeout: float) -> None:
         """Leaves the group; partitions are revoked first. Gives up after `timeout` seconds."""
         self._unreadable.close()
+        self._close_fence()
         closing = threading.Thread(target=self._client.close, daemon=True)
-        closing.start()
+        try:
+            closing.start()
+        except RuntimeError as error:  # the system has no thread to give
+            self._log.warning("cannot leave the group, which will notice", error=str(error))
+            return
         closing.join(timeout)
 
     def _give_up(self, client: Consumer, partitions: Iterable[TopicPartition]) -> None:
@@ -431,8 +437,13 @@ class InputConsumer:
             time.sleep(timeout)
             return
         self._log.warning("the group lost track of this process, joining it again")
-        self._fence = None
+        self._close_fence()
         self._renew()
+
+    def _close_fence(self) -> None:
+        if self._fence:
+            self._fence.close()
+            self._fence = None
 
     def _ended(self, error: KafkaError) -> ConsumerEnded:
         instance = self._settings.instance_id
@@ -451,8 +462,7 @@ class InputConsumer:
             partitions.clear()
         old = [self._client]
         self._client = self._new_client()
-        # On a thread of its own: it may take its time, and has nothing more to say.
-        threading.Thread(target=old.clear, daemon=True).start()
+        free_in_background(old)
         if self._listener:
             self._listener.on_lost(sorted(lost))
             self._subscribe(self._client, self._listener)

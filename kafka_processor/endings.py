@@ -10,6 +10,8 @@ from kafka_processor.kafka_errors import describe, error_of
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_WRONG_SETTINGS: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""As a shell says it of a command that Ctrl-C has ended."""
 
 
 def explain(exception: KafkaException) -> tuple[str, int]:

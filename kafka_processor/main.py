@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.at_least_once import AtLeastOnceProducer
+from kafka_processor.client_config import connection_config
 from kafka_processor.config import (
     Settings,
     SettingsError,
@@ -23,17 +24,27 @@ from kafka_processor.config import (
     noting,
     rules,
 )
-from kafka_processor.connecting import ConnectionFailed, create_consumer_with_retry
-from kafka_processor.consumer import ConsumerEnded
-from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
-from kafka_processor.exactly_once import ExactlyOnceProducer
+from kafka_processor.connecting import ConnectionFailed, connect_with_retry
+from kafka_processor.consumer import ConsumerEnded, InputConsumer
+from kafka_processor.endings import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_WRONG_SETTINGS,
+    explain,
+    say,
+)
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
 from kafka_processor.processor import Processor
+from kafka_processor.producer import ProducerNeverStarts
+from kafka_processor.producers import create_producer
 from kafka_processor.project_key import find_key, find_or_make_key, project_key
+from kafka_processor.record_limits import RecordLimits
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
+from kafka_processor.topic_configs import LimitLookup
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
 from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
@@ -66,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return dashboard.main(arguments[1:])
     options = _read_arguments(arguments)
     stopping = StopSignal()
-    if not options.check:
+    if options.check:  # it changes nothing, so it may end anywhere
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    else:
         _set_on_signals(stopping)
     try:
         given = environment_and_dotenv(os.environ)
@@ -120,7 +133,7 @@ def _check(settings: Settings, log: FilteringBoundLogger) -> int:
     name = key_id(key) if key else "(to be made at the first start)"
     print("settings: allowed")  # noqa: T201
     try:
-        for line in check(settings, name, ClientLog(log)):
+        for line in check(settings, name, log, ClientLog(log)):
             print(line, flush=True)  # noqa: T201
     except KeyChangedError as error:
         say(str(error))
@@ -153,13 +166,19 @@ def _run(
         ):
             try:
                 _work(settings, key, log, stopping, heartbeat, watchers)
-            except (ConnectionFailed, ConsumerEnded, TopicsNotReady):
+            except (ConnectionFailed, ConsumerEnded, ProducerNeverStarts, TopicsNotReady):
                 if not stopping.is_set():
                     raise
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
-    except (CannotListen, ConnectionFailed, ConsumerEnded, TopicsNotReady) as error:
+    except (
+        CannotListen,
+        ConnectionFailed,
+        ConsumerEnded,
+        ProducerNeverStarts,
+        TopicsNotReady,
+    ) as error:
         log.error(str(error))
         return EXIT_FAILED
     except KafkaException as exception:
@@ -187,18 +206,21 @@ def _work(
     _collect_garbage_rarely()
     client_log = ClientLog(log)
     options = watchers.client_options
-    consumer = create_consumer_with_retry(settings, log, client_log, wait, options)
-    max_record = prepare_topics(settings, consumer, log, client_log, wait)
-    exactly_once = settings.delivery == "exactly-once"
-    producer = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
+    limits = RecordLimits()
+    consumer = InputConsumer(settings, log, client_log, options)
+    producer = create_producer(settings, consumer, limits, client_log, options)
+    connect_with_retry(consumer, settings, log, wait)
+    admin = AdminClient(connection_config(settings) | {"logger": client_log})
+    limits.update(prepare_topics(settings, consumer, log, admin, wait))
     processor = Processor(
         settings,
         consumer,
-        producer(settings, consumer, max_record, client_log, options),
-        Pipeline(settings, key, notes_trace_parents=watchers.notes_trace_parents),
+        producer,
+        Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
         SummaryPrinter(settings, key_id(key)),
         log,
         watchers.observers,
+        LimitLookup(settings, admin, limits, log),
     )
     watchers.set_readiness(processor.why_not_working)
     try:

@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 from kafka_processor.checks import Fault, is_too_old, read_event, what_is_wrong
 from kafka_processor.config import Settings
 from kafka_processor.metrics import MessageMetrics
+from kafka_processor.record_limits import RecordLimits
 from kafka_processor.records import (
     CleanedRecord,
     ErrorRecord,
@@ -130,9 +131,15 @@ class Pipeline:
     """The checks and the transformation under one configuration and key."""
 
     def __init__(
-        self, settings: Settings, key: bytes, *, notes_trace_parents: bool = False
+        self,
+        settings: Settings,
+        key: bytes,
+        *,
+        limits: RecordLimits | None = None,
+        notes_trace_parents: bool = False,
     ) -> None:
         self._settings = settings
+        self._limits = limits or RecordLimits()
         self._notes_trace_parents = notes_trace_parents
         self._max_age = settings.max_message_age * 1000
         self._accepted = settings.accepted_app_versions
@@ -153,12 +160,12 @@ class Pipeline:
         """
         work = Work()
         processed_topic = self._settings.processed_topic
+        surely_fits = self._limits.surely_fits(processed_topic)
         prefix = f"{self._settings.input_topic}-{partition}-"
         # Bound once: so much is done for each message that a look-up is felt.
         examine, line = self._examine, self._metrics.line
         add_record, add_line = work.records.append, work.lines.append
         max_age = self._max_age
-        outcomes: list[Outcome] = []
         device_types: list[str] = []
         locales: list[str] = []
         offset = -1
@@ -174,34 +181,31 @@ class Pipeline:
             replay_of = self._heed_headers(headers, work) if headers else UNSET
             if is_too_old(age, max_age):
                 outcome: Outcome = "skipped"
-                outcomes.append(outcome)
                 work.skipped_ages.append(age)
             else:
                 result = examine(message.value(), message_id)
                 if refused and (partition, offset) in refused:
                     result = _publish_error(result, refused[partition, offset])
                 if isinstance(result, ProcessedRecord):
-                    outcome = "processed"  # counted by its device type
                     if replay_of:
                         result.replay_of = replay_of
-                    device_types.append(result.device_type)
-                    locales.append(result.locale)
-                    add_record((processed_topic, result.user_id.encode(), encode(result)))
+                    value = encode(result)
+                    if len(value) > surely_fits and (cause := self._refusal(result, value)):
+                        origin = _Origin(message_id, partition, offset, age, replay_of)
+                        outcome = self._add_aside(work, _publish_error(result, cause), origin, now)
+                    else:
+                        outcome = "processed"  # counted by its device type
+                        device_types.append(result.device_type)
+                        locales.append(result.locale)
+                        add_record((processed_topic, result.user_id.encode(), value))
                 else:
                     origin = _Origin(message_id, partition, offset, age, replay_of)
-                    outcome, record = self._set_aside(result, origin, now)
-                    outcomes.append(outcome)
-                    add_record(record)
-                    work.last_failed = work.last_failed if outcome == "filtered" else message_id
+                    outcome = self._add_aside(work, result, origin, now)
             add_line(line(message_id, outcome, age, replay_of))
             if replay_of:
                 work.replayed += 1
         work.next_offset = offset + 1
-        work.outcomes.update(outcomes)
-        if device_types:
-            work.outcomes["processed"] = len(device_types)
-        work.device_types.update(device_types)
-        work.locales.update(locales)
+        _count(work, device_types, locales)
         return work
 
     def unreadable(
@@ -244,6 +248,27 @@ class Pipeline:
             return transform_message(event, message_id, self._pseudonymizer)
         return event
 
+    def _refusal(self, result: ProcessedRecord, value: bytes) -> str | None:
+        """Why the topic does not take a processed record; None: it does."""
+        return self._limits.refusal(self._settings.processed_topic, result.user_id.encode(), value)
+
+    def _add_aside(
+        self, work: Work, result: LoginEvent | Fault, origin: _Origin, now: int
+    ) -> Outcome:
+        """Adds the record of a message that is not processed: small enough, as far as can be."""
+        outcome, record = self._set_aside(result, origin, now)
+        cause = self._limits.refusal(*record)
+        if cause and outcome != "publish_error":
+            outcome, record = self._set_aside(_publish_error(result, cause), origin, now)
+            cause = self._limits.refusal(*record)
+        if cause:
+            outcome, record = self._set_aside(Fault("publish_error", cause, None), origin, now)
+        work.records.append(record)
+        work.outcomes[outcome] += 1
+        if outcome != "filtered":
+            work.last_failed = origin.message_id
+        return outcome
+
     def _set_aside(
         self, result: LoginEvent | Fault, origin: _Origin, now: int
     ) -> tuple[Outcome, OutputRecord]:
@@ -282,6 +307,16 @@ class Pipeline:
         )
         key = user_id.encode() if user_id else None
         return result.error_type, (self._settings.errors_topic, key, encode(error))
+
+
+def _count(work: Work, device_types: list[str], locales: list[str]) -> None:
+    """Counts what was skipped and processed, which is too many to count one by one."""
+    if work.skipped_ages:
+        work.outcomes["skipped"] = len(work.skipped_ages)
+    if device_types:
+        work.outcomes["processed"] = len(device_types)
+    work.device_types.update(device_types)
+    work.locales.update(locales)
 
 
 def _publish_error(result: ProcessedRecord | LoginEvent | Fault, cause: str) -> Fault:

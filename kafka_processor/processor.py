@@ -19,20 +19,28 @@ from kafka_processor.batch import Batch, room
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import (
+    blames_record,
     describe,
     error_of,
     is_end_of_consumer,
     is_fenced_member,
     is_no_permission,
     is_producer_fenced,
+    never_starts,
 )
 from kafka_processor.observer import Observer
 from kafka_processor.pipeline import Pipeline, Work, merge
 from kafka_processor.placing import Placement, Start
 from kafka_processor.polled import MAX_SLICE, PolledMessages, Slice
-from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
+from kafka_processor.producer import (
+    BatchFailed,
+    OutputProducer,
+    ProducerNeverStarts,
+    batch_failed,
+)
 from kafka_processor.refused import Refused
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.topic_configs import LimitLookup
 from kafka_processor.unreadable import stand_ins
 
 BACKLOG: Final = MAX_SLICE // 2
@@ -67,6 +75,7 @@ class Processor:
         summary: SummaryPrinter,
         log: FilteringBoundLogger,
         observers: Sequence[Observer] = (),
+        limits: LimitLookup | None = None,
     ) -> None:
         self._settings = settings
         self._consumer = consumer
@@ -75,6 +84,7 @@ class Processor:
         self._summary = summary
         self._log = log
         self._observers = observers
+        self._limits = limits
 
         self._polled = PolledMessages()
         self._next_poll = 0.0
@@ -91,8 +101,10 @@ class Processor:
         self._refused = Refused(settings)
         self._failure: BatchFailed | None = None
         """What is to be recovered from; None while all is well."""
+        self._last_failure: BatchFailed | None = None
         self._failure_in_rebalance: BatchFailed | None = None
         self._failures = 0
+        """In a row, without a commit between them."""
         self._retry_at = 0.0
         self._has_started = False
         self._is_stopping = False
@@ -101,7 +113,7 @@ class Processor:
         """Why no message can be processed now; None: they can. For any thread."""
         if self._is_stopping:
             return "stopping"
-        if failure := self._failure:
+        if failure := self._failure or self._repeated_failure():
             return f"getting over: {failure}"
         if not (self._has_started and self._consumer.has_joined):
             return "joining the group"
@@ -109,11 +121,20 @@ class Processor:
             return "waiting to be told where partitions go on"
         return None
 
+    def _repeated_failure(self) -> BatchFailed | None:
+        """What failed twice in a row is likely to fail again: only a commit shows that it is over.
+
+        A member without partitions has nothing to commit.
+        """
+        has_work = self._consumer.owned or self._consumer.is_placing
+        return self._last_failure if self._failures > 1 and has_work else None
+
     def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
 
         In this order, so that a predecessor with the same INSTANCE_ID has left the group before
-        its producer is shut out. Raises ConsumerEnded, and KafkaException without permission.
+        its producer is shut out. Raises ConsumerEnded, ProducerNeverStarts, and KafkaException
+        without permission.
         """
         self._consumer.join(self)
         is_producer_ready = False
@@ -126,7 +147,7 @@ class Processor:
                     is_producer_ready = True
                 except KafkaException as exception:
                     error = error_of(exception)
-                    if is_no_permission(error):
+                    if is_no_permission(error) or never_starts(error):
                         raise
                     self._pause()
                     self._log.warning("the producer cannot start yet", error=describe(error))
@@ -137,6 +158,8 @@ class Processor:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
         while not should_stop():
             on_turn()
+            if self._limits:
+                self._limits.turned()
             self._turn_once()
             for observer in self._observers:
                 observer.turned()
@@ -160,14 +183,16 @@ class Processor:
         self._is_stopping = True
         self._polled.clear()
         self._gathered.clear()
-        if self._failure is None:
-            while not self._finish(deadline) and time.monotonic() < deadline:
-                self._turn_once()
-        if self._failure:
-            self._log.warning("gave up the batch in hand", reason=str(self._failure))
-        self.leave()
-        for observer in self._observers:
-            observer.stopped()
+        try:
+            if self._failure is None:
+                while not self._finish(deadline) and time.monotonic() < deadline:
+                    self._turn_once()
+            if self._failure:
+                self._log.warning("gave up the batch in hand", reason=str(self._failure))
+        finally:
+            self.leave()
+            for observer in self._observers:
+                observer.stopped()
 
     def _finish(self, deadline: float) -> bool:
         """Whether everything published is committed, the last counts too."""
@@ -186,8 +211,10 @@ class Processor:
     def leave(self) -> None:
         """Leaves the group at once; what is under way is not committed."""
         self._failure = self._failure or BatchFailed("leaving")
-        self._producer.close()
-        self._consumer.close(LEAVE_TIMEOUT)
+        try:
+            self._producer.close()
+        finally:
+            self._consumer.close(LEAVE_TIMEOUT)
 
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
@@ -397,9 +424,11 @@ class Processor:
             observer.gave_up(failure, messages)
         if not self._refused.narrow_down(failure, messages):
             self._pause()
+        if self._limits and any(blames_record(each.error) for each in failure.records):
+            self._limits.ask()
         if failure.error:
             self._heed(failure.error)
-        self._failure = failure
+        self._failure = self._last_failure = failure
         self._failure_in_rebalance = None
         self._polled.clear()
         self._gathered.clear()
@@ -422,11 +451,16 @@ class Processor:
             self._retry_at = time.monotonic() + self._settings.session_timeout / 2
 
     def _recover(self) -> None:
+        if self._limits:
+            self._limits.wait()
         try:
             self._producer.recover()
         except KafkaException as exception:
             self._pause()
             self._log.warning("cannot publish yet", reason=describe(error_of(exception)))
+        except ProducerNeverStarts as error:  # it did start: the broker may be changed back
+            self._pause()
+            self._log.warning("cannot publish yet", reason=str(error))
         else:
             self._failure = None
 

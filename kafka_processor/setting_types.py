@@ -17,6 +17,13 @@ def text(value: str) -> str:
     return value
 
 
+def group_name(value: str) -> str:
+    """Printable ASCII, since the name is part of the `transactional.id` and of log lines."""
+    if not value.isascii():
+        raise ValueError
+    return text(value)
+
+
 def secret(value: str) -> str:
     return value
 

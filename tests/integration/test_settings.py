@@ -41,6 +41,7 @@ WRONG = [
     ("SUMMARY_PUBLISH_INTERVAL", "0"),
     ("SUMMARY_PUBLISH_INTERVAL", "1.5"),
     ("DELIVERY", "sometimes"),
+    ("CONSUMER_GROUP", "größe"),
     ("SESSION_TIMEOUT", "soon"),
     ("SESSION_TIMEOUT", "0"),
     ("TRANSACTION_TIMEOUT", "-10"),

@@ -11,7 +11,13 @@ from types import TracebackType
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.support.header_names import send_with_raw_headers
@@ -91,6 +97,16 @@ class Job:
         wait_until(
             lambda: topic in self.admin.list_topics(timeout=TIMEOUT).topics, f"topic {topic}"
         )
+
+    def configure_topic(self, topic: str, **config: str) -> None:
+        """Set entries of its configuration; `_` stands for `.` in their names."""
+        entries = [
+            ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        for future in self.admin.incremental_alter_configs([resource]).values():
+            future.result(TIMEOUT)
 
     def add_partitions(self, count: int) -> None:
         """To the input, until it has so many."""
