@@ -27,6 +27,7 @@ from kafka_processor.kafka_errors import (
     is_producer_fenced,
 )
 from kafka_processor.observer import Observer
+from kafka_processor.observers import Observers
 from kafka_processor.pipeline import Message, Pipeline, Work, merge
 from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
@@ -72,7 +73,7 @@ class Processor:
         self._pipeline = pipeline
         self._summary = summary
         self._log = log
-        self._observers = observers
+        self._observers = Observers(observers, log)
 
         self._gathered: dict[int, Work] = {}
         """Worked on, not yet published."""
@@ -133,8 +134,7 @@ class Processor:
         while not should_stop():
             on_turn()
             self._turn_once()
-            for observer in self._observers:
-                observer.turned()
+            self._observers.turned()
 
     def _turn_once(self) -> None:
         try:
@@ -160,8 +160,7 @@ class Processor:
         if self._failure:
             self._log.warning("gave up the batch in hand", reason=str(self._failure))
         self.leave()
-        for observer in self._observers:
-            observer.stopped()
+        self._observers.stopped()
 
     def _finish(self, deadline: float) -> bool:
         """Whether everything published is committed, the last counts too."""
@@ -192,15 +191,13 @@ class Processor:
         except BatchFailed as failure:
             self._failure_in_rebalance = failure
         self._forget(partitions)
-        for observer in self._observers:
-            observer.revoked(partitions)
+        self._observers.revoked(partitions)
 
     def on_lost(self, partitions: Collection[int]) -> None:
         if (self._open or self._committing) and self._failure is None:
             self._failure_in_rebalance = BatchFailed("partitions were lost before a commit ended")
         self._forget(partitions)
-        for observer in self._observers:
-            observer.lost(partitions)
+        self._observers.lost(partitions)
 
     def _turn(self) -> None:
         self._producer.serve()
@@ -249,8 +246,7 @@ class Processor:
             self._log.warning(
                 "counting starts anew", partition=partition, offset=placement.offset, why=why_anew
             )
-        for observer in self._observers:
-            observer.placed(placement)
+        self._observers.placed(placement)
         if why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
 
@@ -261,8 +257,7 @@ class Processor:
             room = 1  # too many by a few, so that the end of the commit is heard
         if not room:
             return False
-        for observer in self._observers:
-            observer.polling()
+        self._observers.polling()
         polled = self._consumer.poll_messages(min(room, MAX_POLL), self._wait())
         works = {} if self._is_stopping else self._work(polled)
         if self._open:
@@ -288,8 +283,7 @@ class Processor:
             work = self._pipeline.work(partition, messages, now, self._refused.causes)
             work.seconds = time.perf_counter() - began
             works[partition] = work
-        for observer in self._observers:
-            observer.worked(polled, works)
+        self._observers.worked(polled, works)
         return works
 
     def _raise_failure_in_rebalance(self) -> None:
@@ -303,8 +297,7 @@ class Processor:
             self._summary.add(partition, work, began)
         batch.publish(works)
         seconds = time.monotonic() - began
-        for observer in self._observers:
-            observer.published(batch, seconds)
+        self._observers.published(batch, seconds)
 
     def _commit_open(self) -> None:
         """Begins the commit of the open batch, if there is one."""
@@ -348,8 +341,7 @@ class Processor:
             if batch and batch.works:
                 seconds = batch.seconds_since_closed
                 self._refused.after_success(batch.works, seconds)
-                for observer in self._observers:
-                    observer.committed(batch, seconds)
+                self._observers.committed(batch, seconds)
 
     def _fail(self, failure: BatchFailed) -> None:
         """Drops the batch and goes back to what is committed; the producer follows in `_recover`.
@@ -357,8 +349,7 @@ class Processor:
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
         messages = sum(batch.messages for batch in (self._open, self._committing) if batch)
-        for observer in self._observers:
-            observer.gave_up(failure, messages)
+        self._observers.gave_up(failure, messages)
         if not self._refused.narrow_down(failure, messages):
             self._pause()
         if failure.error:

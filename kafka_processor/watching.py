@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig
 from kafka_processor.config import Settings, SettingsError, noting
+from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.loop_log import LoopLog
 from kafka_processor.observer import Observer
@@ -104,13 +105,14 @@ def watch(
     """Raises CannotListen, SettingsError. An exception that ends it is told as the cause."""
     with ExitStack() as rooms:
         found = Watch([LoopLog(settings, log)])
+        failures = FailureLog(log)
         signals, wants_lineage = wanted_signals(given), is_lineage_wanted(given)
         if signals or wants_lineage:
             _prepare_libraries(given)
         if settings.ops_port or "metrics" in signals:
             from kafka_processor.ops.insight import Insight  # noqa: PLC0415
 
-            insight = Insight(heartbeat)
+            insight = Insight(heartbeat, failures)
             found.observers.append(insight.figures)
             found.client_options = insight.client_options
             found.set_readiness = insight.health.set_source
@@ -135,7 +137,9 @@ def watch(
             lineage = Lineage(settings, log)
             found.senders.append(lineage)
             found.observers.append(lineage.observer)
-        rooms.push(lambda _kind, error, _trace: _say_farewell(found.senders, error, heartbeat))
+        rooms.push(
+            lambda _kind, error, _trace: _say_farewell(found.senders, error, heartbeat, failures)
+        )
         yield found
 
 
@@ -147,11 +151,16 @@ def _prepare_libraries(given: Mapping[str, str]) -> None:
 
 
 def _say_farewell(
-    senders: Sequence[Sender], error: BaseException | None, heartbeat: Heartbeat
+    senders: Sequence[Sender],
+    error: BaseException | None,
+    heartbeat: Heartbeat,
+    failures: FailureLog,
 ) -> None:
     for sender in senders:
-        sender.end(error)
+        with failures.guarding(type(sender).__name__):
+            sender.end(error)
     left = min(max(STOP_LIMIT - heartbeat.age, SHORTEST_FAREWELL), LONGEST_FAREWELL)
     deadline = time.monotonic() + left
     for sender in senders:
-        sender.wait(max(deadline - time.monotonic(), 0))
+        with failures.guarding(type(sender).__name__):
+            sender.wait(max(deadline - time.monotonic(), 0))

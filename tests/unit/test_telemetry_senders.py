@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.losses import Losses
 from kafka_processor.ops.collector import FiguresCollector
@@ -132,7 +133,7 @@ def send_metrics(settings: Settings, insight: Insight, log: ToldLog | None = Non
 
 
 def busy_insight() -> Insight:
-    insight = Insight(Heartbeat())
+    insight = Insight(Heartbeat(), FailureLog(ToldLog().bound))
     figures = insight.figures
     figures.outcomes.update(processed=5, parse_error=2)
     figures.by_partition.update({0: 4, 7: 3})
