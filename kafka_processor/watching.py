@@ -121,13 +121,17 @@ def watch(
 
             rooms.enter_context(open_room(settings, key_id, port, insight))
         if "metrics" in signals:
-            from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
+            with _setting_up("OTEL_*: metrics"):
+                from kafka_processor.telemetry.metrics_sender import (  # noqa: PLC0415
+                    MetricsSender,
+                )
 
-            found.senders.append(MetricsSender(settings, key_id, insight, log))
+                found.senders.append(MetricsSender(settings, key_id, insight, log))
         if "traces" in signals:
-            from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
+            with _setting_up("OTEL_*: tracing"):
+                from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
 
-            traces = TraceSender(settings, log)
+                traces = TraceSender(settings, log)
             found.senders.append(traces)
             found.observers.insert(0, traces.observer)  # before others take their time
             found.notes_trace_parents = True
@@ -143,11 +147,28 @@ def watch(
         yield found
 
 
+@contextmanager
+def _setting_up(what: str) -> Iterator[None]:
+    """Raises SettingsError for what the SDK raises: it reads some of its settings as it is
+    imported."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SettingsError([f"{what} cannot be set up: {reason}"]) from None
+
+
 def _prepare_libraries(given: Mapping[str, str]) -> None:
     """They read the environment alone, and log on their own."""
     os.environ.update({name: given[name] for name in given if name.startswith(_OTHERS)})
     # What they log may hold what is secret, and is no line of our form.
     logging.getLogger().addHandler(logging.NullHandler())
+    # It imports what may not be installed.
+    from kafka_processor import bounded_http  # noqa: PLC0415
+
+    bounded_http.install()
 
 
 def _say_farewell(
