@@ -27,6 +27,7 @@ from kafka_processor.consumer import ConsumerEnded
 from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
 from kafka_processor.exactly_once import ExactlyOnceProducer
 from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.listening import CannotListen
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
@@ -35,7 +36,7 @@ from kafka_processor.project_key import find_key, find_or_make_key, project_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
-from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
+from kafka_processor.watching import Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""

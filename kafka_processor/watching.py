@@ -40,10 +40,6 @@ _NEEDS: Final = {
 """By the module that is missing."""
 
 
-class CannotListen(Exception):
-    """The message names the settings, and why."""
-
-
 class Sender(Protocol):
     """Sends to a receiver in the background."""
 
