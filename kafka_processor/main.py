@@ -35,6 +35,7 @@ from kafka_processor.endings import (
     say,
 )
 from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.listening import CannotListen
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
@@ -47,7 +48,7 @@ from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topic_configs import LimitLookup
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
-from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
+from kafka_processor.watching import Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""

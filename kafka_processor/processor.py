@@ -29,6 +29,7 @@ from kafka_processor.kafka_errors import (
     never_starts,
 )
 from kafka_processor.observer import Observer
+from kafka_processor.observers import Observers
 from kafka_processor.pipeline import Pipeline, Work, merge
 from kafka_processor.placing import Placement, Start
 from kafka_processor.polled import MAX_SLICE, PolledMessages, Slice
@@ -83,7 +84,7 @@ class Processor:
         self._pipeline = pipeline
         self._summary = summary
         self._log = log
-        self._observers = observers
+        self._observers = Observers(observers, log)
         self._limits = limits
 
         self._polled = PolledMessages()
@@ -161,8 +162,7 @@ class Processor:
             if self._limits:
                 self._limits.turned()
             self._turn_once()
-            for observer in self._observers:
-                observer.turned()
+            self._observers.turned()
 
     def _turn_once(self) -> None:
         try:
@@ -191,8 +191,7 @@ class Processor:
                 self._log.warning("gave up the batch in hand", reason=str(self._failure))
         finally:
             self.leave()
-            for observer in self._observers:
-                observer.stopped()
+            self._observers.stopped()
 
     def _finish(self, deadline: float) -> bool:
         """Whether everything published is committed, the last counts too."""
@@ -225,15 +224,13 @@ class Processor:
         except BatchFailed as failure:
             self._failure_in_rebalance = failure
         self._forget(partitions)
-        for observer in self._observers:
-            observer.revoked(partitions)
+        self._observers.revoked(partitions)
 
     def on_lost(self, partitions: Collection[int]) -> None:
         if (self._open or self._committing) and self._failure is None:
             self._failure_in_rebalance = BatchFailed("partitions were lost before a commit ended")
         self._forget(partitions)
-        for observer in self._observers:
-            observer.lost(partitions)
+        self._observers.lost(partitions)
 
     def _turn(self) -> None:
         self._producer.serve()
@@ -291,8 +288,7 @@ class Processor:
             self._log.warning(
                 "counts restart", partition=partition, offset=placement.offset, why=why_anew
             )
-        for observer in self._observers:
-            observer.placed(placement)
+        self._observers.placed(placement)
         is_new_topic = placement.start is Start.NEW_TOPIC
         if is_new_topic or why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
@@ -322,8 +318,7 @@ class Processor:
         if not limit:
             return
         self._next_poll = now + POLL_INTERVAL
-        for observer in self._observers:
-            observer.polling()
+        self._observers.polling()
         polled = self._consumer.poll_messages(limit, 0 if self._polled else self._wait())
         if not self._is_stopping:
             self._polled.add(polled)
@@ -351,8 +346,7 @@ class Processor:
             work.size = size
             works[partition] = work
         polled = {partition: piece.messages for partition, piece in slices.items()}
-        for observer in self._observers:
-            observer.worked(polled, works)
+        self._observers.worked(polled, works)
         return works
 
     def _raise_failure_in_rebalance(self) -> None:
@@ -366,8 +360,7 @@ class Processor:
             self._summary.add(partition, work, began)
         batch.publish(works)
         seconds = time.monotonic() - began
-        for observer in self._observers:
-            observer.published(batch, seconds)
+        self._observers.published(batch, seconds)
 
     def _commit_open(self) -> None:
         """Begins the commit of the open batch, if there is one."""
@@ -411,8 +404,7 @@ class Processor:
             if batch and batch.works:
                 seconds = batch.seconds_since_closed
                 self._refused.after_success(batch.works, seconds)
-                for observer in self._observers:
-                    observer.committed(batch, seconds)
+                self._observers.committed(batch, seconds)
 
     def _fail(self, failure: BatchFailed) -> None:
         """Drops the batch and goes back to what is committed; the producer follows in `_recover`.
@@ -420,8 +412,7 @@ class Processor:
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
         messages = sum(batch.messages for batch in (self._open, self._committing) if batch)
-        for observer in self._observers:
-            observer.gave_up(failure, messages)
+        self._observers.gave_up(failure, messages)
         if not self._refused.narrow_down(failure, messages):
             self._pause()
         if self._limits and any(blames_record(each.error) for each in failure.records):

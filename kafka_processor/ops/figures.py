@@ -20,6 +20,10 @@ from kafka_processor.records import Outcome
 
 SAMPLE: Final = 10
 """Of so many messages in a row the time of the first is looked up, and stands for all of them."""
+MAX_SAMPLES: Final = 10_000
+"""Of a partition: ten times the polls of one batch, so that a defect cannot take all memory."""
+MAX_CAUSES: Final = 64
+"""Error names; a broker may answer with any code."""
 _NO_TIMESTAMP: Final = 0
 
 BATCH_SIZES: Final = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 40_000)
@@ -50,7 +54,7 @@ class _Partition:
     """When the last message that is committed was created."""
     caught_up: int | None = None
     """When there was last nothing to read."""
-    samples: deque[_Sample] = field(default_factory=deque)
+    samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
     """Of messages that are not committed yet."""
 
 
@@ -134,7 +138,9 @@ class Figures(Observer):
             partition.newest = sample.created[-1]
 
     def gave_up(self, failure: BatchFailed, messages: int) -> None:  # noqa: ARG002
-        self.aborts[failure.error.name() if failure.error else "other"] += 1
+        cause = failure.error.name() if failure.error else "other"
+        is_listed = cause in self.aborts or len(self.aborts) < MAX_CAUSES
+        self.aborts[cause if is_listed else "other"] += 1
         for partition in self._partitions.values():
             partition.samples.clear()
 
