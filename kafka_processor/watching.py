@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig
-from kafka_processor.config import Settings, SettingsError, noting
+from kafka_processor.config import Settings, SettingsError, noting, setting_up
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.loop_log import LoopLog
 from kafka_processor.observer import Observer
@@ -119,20 +119,23 @@ def watch(
 
             rooms.enter_context(open_room(settings, key_id, port, insight))
         if "metrics" in signals:
-            from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
+            with setting_up("OTEL_*: metrics"):
+                from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
 
-            found.senders.append(MetricsSender(settings, key_id, insight, log))
+                found.senders.append(MetricsSender(settings, key_id, insight, log))
         if "traces" in signals:
-            from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
+            with setting_up("OTEL_*: tracing"):
+                from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
 
-            traces = TraceSender(settings, log)
+                traces = TraceSender(settings, log)
             found.senders.append(traces)
             found.observers.insert(0, traces.observer)  # before others take their time
             found.notes_trace_parents = True
         if wants_lineage:
-            from kafka_processor.lineage.room import Lineage  # noqa: PLC0415
+            with setting_up("OPENLINEAGE_*: lineage"):
+                from kafka_processor.lineage.room import Lineage  # noqa: PLC0415
 
-            lineage = Lineage(settings, log)
+                lineage = Lineage(settings, log)
             found.senders.append(lineage)
             found.observers.append(lineage.observer)
         rooms.push(lambda _kind, error, _trace: _say_farewell(found.senders, error, heartbeat))

@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import (
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings, setting_up
 from kafka_processor.losses import Losses
 from kafka_processor.ops.families import HistogramFamily, families_of
 from kafka_processor.ops.insight import Insight
@@ -33,7 +33,7 @@ class MetricsSender:
         self._losses = Losses("metrics were not delivered", log)
         families = families_of(settings, key_id, insight.figures, insight.health)
         histograms = [each for each in families if isinstance(each, HistogramFamily)]
-        try:
+        with setting_up("OTEL_*: metrics"):
             exporter = _Exporter(HistogramPoints(histograms), self._losses)
             self._provider = MeterProvider(
                 [PeriodicExportingMetricReader(exporter)],
@@ -41,8 +41,6 @@ class MetricsSender:
                 exemplar_filter=AlwaysOffExemplarFilter(),
                 shutdown_on_exit=False,
             )
-        except Exception as error:
-            raise SettingsError([f"OTEL_*: metrics cannot be set up: {error}"]) from None
         meter = self._provider.get_meter("kafka_processor", __version__)
         for family in families:
             if not isinstance(family, HistogramFamily):

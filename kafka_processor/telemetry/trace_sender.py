@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings, setting_up
 from kafka_processor.losses import Losses
 from kafka_processor.telemetry.batch_tracer import BatchTracer
 from kafka_processor.telemetry.resource import resource_of
@@ -19,11 +19,9 @@ class TraceSender:
     def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
         """Raises SettingsError."""
         self._losses = Losses("traces were not delivered", log)
-        try:
+        with setting_up("OTEL_*: tracing"):
             self._queue = SpanQueue(self._losses)
             self._provider = TracerProvider(resource=resource_of(settings), shutdown_on_exit=False)
-        except Exception as error:
-            raise SettingsError([f"OTEL_*: tracing cannot be set up: {error}"]) from None
         self._provider.add_span_processor(self._queue)
         tracer = self._provider.get_tracer("kafka_processor", __version__)
         self.observer = BatchTracer(SpanWriter(tracer, settings, self._queue).write)
