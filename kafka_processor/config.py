@@ -51,6 +51,8 @@ def setting_up(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = types.without_login(" ".join(str(error).split())) or type(error).__name__
+        if isinstance(error, StopIteration):  # of a look-up by name, without a text
+            reason = "one of them names what is not installed"
         raise SettingsError([f"{what} cannot be set up: {reason}"]) from None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kafka_processor.config import IS_SOURCE_CHECKOUT, PROJECT_FOLDER, SettingsError, rules
 from kafka_processor.dotenv_file import parse_dotenv
-from kafka_processor.trusted_files import NotTrusted, read_trusted, shown
+from kafka_processor.trusted_files import NotTrusted, read_trusted, shown, trusted_users
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def read_environment(environment: Mapping[str, str], env_file: str | None = None
     else:
         working, project = _working_file(warnings), _project_file()
         if working:
-            files[working] = _read(working, owners=_trusted_users())
+            files[working] = _read(working, owners=trusted_users())
         if project:
             files[project] = _read(project)
     merged: dict[str, str] = {}
@@ -54,7 +54,7 @@ def _working_file(warnings: list[str]) -> Path | None:
         return None
     if not _may_hold_settings(path) or path == _project_file():
         return None
-    trusted = _trusted_users()
+    trusted = trusted_users()
     if trusted and owner not in trusted:
         warnings.append(
             f"{shown(path)} belongs to another user and is not read; if it is meant, name it by "
@@ -72,11 +72,6 @@ def _project_file() -> Path | None:
 def _may_hold_settings(path: Path) -> bool:
     """A folder `.env` is somebody's virtual environment. A link to nothing is an error later."""
     return os.path.lexists(path) and not path.is_dir()
-
-
-def _trusted_users() -> tuple[int, ...]:
-    """Ours, and root's, who may do anything anyway; empty where files have no owner's number."""
-    return (os.geteuid(), 0) if hasattr(os, "geteuid") else ()
 
 
 def _read(path: Path, owners: tuple[int, ...] = ()) -> dict[str, str]:

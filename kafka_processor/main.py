@@ -35,7 +35,7 @@ from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
 from kafka_processor.trusted_files import shown
-from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
+from kafka_processor.watching import CannotListen, Watch, demand_packages, try_libraries, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""
@@ -118,6 +118,7 @@ def _check(settings: Settings, given: Environment, log: FilteringBoundLogger) ->
     name = key_id(key) if key else "(to be made at the first start)"
     for file in given.files:
         print(f"settings: read from {shown(file)}")  # noqa: T201
+    try_libraries(settings, given.values, log)
     print("settings: allowed")  # noqa: T201
     for line in cautions(settings, given):
         print(f"warning: {line}")  # noqa: T201

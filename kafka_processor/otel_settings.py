@@ -3,6 +3,7 @@
 Read here only as far as to know whether its package is needed; what else they say is for its SDK.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from kafka_processor.config import SettingsError
 Signal = Literal["traces", "metrics"]
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics")
 PROTOCOL: Final = "http/protobuf"
+FILES: Final = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 
 
 def wanted_signals(given: Mapping[str, str]) -> frozenset[Signal]:
@@ -44,6 +46,10 @@ def _problems(given: Mapping[str, str], signal: Signal) -> list[str]:
         problems.append(
             f"{protocol}: {given[protocol]!r} is not spoken; set {PROTOCOL}, and an endpoint for it"
         )
+    for what in FILES:
+        file = setting_of(given, signal, what)
+        if file and not os.path.isfile(given[file].strip()):  # noqa: PTH113  # which does not raise
+            problems.append(f"{file}: {given[file]!r} is not allowed; allowed: a file that exists")
     return problems
 
 

@@ -43,6 +43,11 @@ def read_trusted(path: Path, owners: Collection[int] = ()) -> bytes:
     return content
 
 
+def trusted_users() -> tuple[int, ...]:
+    """Ours, and root, who may do anything anyway; empty where files have no owner's number."""
+    return (os.geteuid(), 0) if hasattr(os, "geteuid") else ()
+
+
 def command_against_reading(path: Path) -> str | None:
     """If other users may read a file: the command that mends it."""
     with suppress(OSError):

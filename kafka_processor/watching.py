@@ -142,6 +142,32 @@ def watch(
         yield found
 
 
+def try_libraries(settings: Settings, given: Mapping[str, str], log: FilteringBoundLogger) -> None:
+    """Sets up what a start would set up to send traces, metrics and lineage; sends nothing.
+
+    Raises SettingsError.
+    """
+    signals, wants_lineage = wanted_signals(given), is_lineage_wanted(given)
+    if signals or wants_lineage:
+        _prepare_libraries(given)
+    if "metrics" in signals:
+        with setting_up("OTEL_*: metrics"):
+            from kafka_processor.ops.insight import Insight  # noqa: PLC0415
+            from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
+
+            MetricsSender(settings, "", Insight(Heartbeat()), log).discard()
+    if "traces" in signals:
+        with setting_up("OTEL_*: tracing"):
+            from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
+
+            TraceSender(settings, log).discard()
+    if wants_lineage:
+        with setting_up("OPENLINEAGE_*: lineage"):
+            from kafka_processor.lineage.room import create_client  # noqa: PLC0415
+
+            create_client()
+
+
 def _prepare_libraries(given: Mapping[str, str]) -> None:
     """They read the environment alone, and log on their own."""
     os.environ.update({name: given[name] for name in given if name.startswith(_OTHERS)})
