@@ -8,7 +8,6 @@ wrong or cannot be read, 2 wrong settings or arguments.
 import argparse
 import dataclasses
 import gc
-import os
 import signal
 import sys
 from contextlib import closing
@@ -16,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from kafka_processor.config import Settings, SettingsError
+from kafka_processor.streams import guard_streams, lost_output
 from verify.audit.auditing import Audit, Request, Result
 from verify.audit.cluster import Cluster
 from verify.audit.plan import Wanted
@@ -24,29 +24,28 @@ from verify.audit.reading import SpanReader
 from verify.audit.report import Report
 from verify.audit.spill import Spill
 from verify.connection import ReaderError
-from verify.tailing import note, relevant_settings, seconds
+from verify.tailing import add_env_file, note, relevant_settings, seconds
 
 
 def main() -> int:
+    guard_streams()
     options = _options()
     progress = Progress(note)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: progress.stop())
     try:
-        settings = relevant_settings("CONSUMER_GROUP", "DELIVERY")
+        settings = relevant_settings(options.env_file, "CONSUMER_GROUP", "DELIVERY")
         if options.delivery:
             settings = dataclasses.replace(settings, delivery=options.delivery)
         report = Report(settings, options.json)
         result = _audit(settings, options, progress, report)
         is_ok = report.verdict(result)
         sys.stdout.flush()
+        if why := lost_output():
+            return _end(progress, [f"stdout cannot be written ({why.strerror})"], 1)
     except SettingsError as error:
         return _end(progress, error.lines, 2)
     except (ReaderError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            # Python flushes stdout once more at exit, which must not fail either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
         return _end(progress, [str(error)], 1)
     except Stopped:
         return _end(progress, ["stopped before the end: nothing can be said"], 1)
@@ -108,6 +107,7 @@ def _options() -> argparse.Namespace:
         metavar="S",
         help="give up after S seconds in which nothing can be read (default: 60)",
     )
+    add_env_file(parser)
     return parser.parse_args()
 
 

@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     do("--send", action="store_true", help="send them; without it: a dry run")
     do("--rate", default=str(DEFAULT_RATE), metavar="N", help="messages a second (%(default)s)")
     do("--json", action="store_true", help="the result as one JSON object")
+    do("--env-file", metavar="FILE", help="read settings from this file instead of .env")
     return parser
 
 

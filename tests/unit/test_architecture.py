@@ -189,6 +189,7 @@ def test_rooms_have_one_door(name: str) -> None:
         ("watching", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
         ("watching", "kafka_processor.telemetry.trace_sender", "TraceSender"),
         ("watching", "kafka_processor.lineage.room", "Lineage"),
+        ("watching", "kafka_processor.lineage.room", "create_client"),
     }
 
 
