@@ -30,6 +30,7 @@ from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
+from kafka_processor.printable import printable
 from kafka_processor.processor import Processor
 from kafka_processor.project_key import find_key, find_or_make_key, project_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
@@ -109,7 +110,7 @@ def _check(settings: Settings, log: FilteringBoundLogger) -> int:
     print("settings: allowed")  # noqa: T201
     try:
         for line in check(settings, name, ClientLog(log)):
-            print(line, flush=True)  # noqa: T201
+            print(printable(line), flush=True)  # noqa: T201
     except KeyChangedError as error:
         say(str(error))
         return EXIT_WRONG_SETTINGS

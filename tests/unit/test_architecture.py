@@ -50,6 +50,7 @@ PURE = {
     "skipped",
     "timestamps",
     "transformer",
+    "printable",
     "setting_types",
     "client_config",
     "failed_messages",

@@ -127,6 +127,8 @@ def _snapshot(committed: Committed) -> tuple[Snapshot | None, str]:
         return None, "there are none; it was set by hand, or by another program"
     if snapshot.next_offset != committed.offset:
         return None, f"they are those of offset {snapshot.next_offset:,}"
+    if not snapshot.is_possible:
+        return None, "no daemon can have counted so; were they forged?"
     return snapshot, ""
 
 
