@@ -37,6 +37,7 @@ from kafka_processor.listening import CannotListen
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
+from kafka_processor.printable import printable
 from kafka_processor.processor import Processor
 from kafka_processor.producer import ProducerNeverStarts
 from kafka_processor.producers import create_producer
@@ -150,7 +151,7 @@ def _check(settings: Settings, given: Environment, log: FilteringBoundLogger) ->
         print(f"warning: {line}")  # noqa: T201
     try:
         for line in check(settings, name, log, ClientLog(log)):
-            print(line, flush=True)  # noqa: T201
+            print(printable(line), flush=True)  # noqa: T201
     except KeyChangedError as error:
         say(str(error))
         return EXIT_WRONG_SETTINGS

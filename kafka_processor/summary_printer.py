@@ -137,12 +137,16 @@ class SummaryPrinter:
             return "there are no counts with the committed offset"
         if snapshot.next_offset != committed:
             return f"the counts with the committed offset {committed} are others'"
+        if not snapshot.is_possible:
+            return f"the counts with the committed offset {committed} are impossible: a forgery?"
         if snapshot.key_id != self._key_id and not self._settings.allow_key_change:
             raise KeyChangedError(
                 f"DEVICE_ID_KEY: partition {partition} of {self._settings.input_topic} was counted "
                 f"under key {snapshot.key_id}, this process has key {self._key_id}; "
                 "give it the same key, or set ALLOW_KEY_CHANGE=true"
             )
+        if start < committed:
+            return f"the input goes on at {start}, below the committed offset {committed}"
         self._counts[partition] = PartitionCounts.restored(snapshot)
         self._counts[partition].next_offset = start
         self._counts[partition].topic_id = topic_id

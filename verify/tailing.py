@@ -21,10 +21,11 @@ from msgspec import UnsetType
 
 from kafka_processor.config import Settings, SettingsError, load_settings
 from kafka_processor.environment import read_environment
+from kafka_processor.printable import printable
 from kafka_processor.streams import guard_streams, lost_output
 from kafka_processor.timestamps import rfc3339
 from verify.connection import ReaderError
-from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen, printable, shortened
+from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen
 from verify.topic_reader import TopicReader
 
 BURST: Final = 500
@@ -33,6 +34,7 @@ PAUSE: Final = 0.2
 """Seconds to wait for a record before looking at anything else."""
 MAX_RAW: Final = 2000
 """Characters that are shown of a record that is not of the expected form."""
+_LINE_ENDS_AS_SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ class Tail:
         elif self._screen.is_terminal:
             text = printable(raw.decode(errors="backslashreplace"))
         else:
-            return raw
+            # In JSON a line end means no more than a space; here it would begin a forged record.
+            return raw.translate(_LINE_ENDS_AS_SPACES)
         return text.encode(sys.stdout.encoding, errors="backslashreplace")
 
     def _shown(self, message: Message, view: View) -> str:
@@ -207,9 +210,9 @@ class Tail:
 
     def _unexpected(self, message: Message, what: str, value: bytes) -> str:
         where = f"{message.topic()}-{message.partition()}-{message.offset()}"
-        raw = shortened(value.decode(errors="backslashreplace"), MAX_RAW)
-        title = self._screen.styled(printable(f"{where} {what}"), RED)
-        return f"{_time(message)}  {title}\n  {printable(raw)}"
+        raw = value[: 4 * MAX_RAW].decode(errors="backslashreplace")
+        title = self._screen.styled(printable(f"{where} {what}", MAX_RAW), RED)
+        return f"{_time(message)}  {title}\n  {printable(raw, MAX_RAW)}"
 
 
 def _time(message: Message) -> str:

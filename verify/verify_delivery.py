@@ -11,11 +11,11 @@ import gc
 import signal
 import sys
 from contextlib import closing
-from datetime import datetime, timezone
 from pathlib import Path
 
 from kafka_processor.config import Settings, SettingsError
 from kafka_processor.streams import guard_streams, lost_output
+from kafka_processor.timestamps import milliseconds_of
 from verify.audit.auditing import Audit, Request, Result
 from verify.audit.cluster import Cluster
 from verify.audit.plan import Wanted
@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
     option("--delivery", choices=("exactly-once", "at-least-once"), help="default: DELIVERY")
     option("--partition", type=_whole, action="append", metavar="N", help="this one; repeatable")
     option("--from-offset", type=_whole, metavar="N", help="from this offset of each partition on")
-    option("--to-offset", type=_whole, metavar="N", help="up to this offset, without it")
+    option("--to-offset", type=_whole, metavar="N", help="before this offset (exclusive)")
     option("--since", type=_time, metavar="TIME", help="messages from this time on, RFC 3339")
     option("--until", type=_time, metavar="TIME", help="messages before this time, RFC 3339")
     option("--folder", type=_folder, metavar="PATH", help="where temporary files go")
@@ -120,12 +120,11 @@ def _whole(text: str) -> int:
 def _time(text: str) -> int:
     """Milliseconds since the epoch."""
     try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
+        return milliseconds_of(text)
     except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2024-07-10T02:00:25Z")
-    return round((time - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() * 1000)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an RFC 3339 time such as 2024-07-10T02:00:25Z"
+        ) from None
 
 
 def _folder(text: str) -> Path:

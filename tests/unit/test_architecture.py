@@ -86,7 +86,6 @@ PURE = {
     "replay.failures",
     "replay.finding",
     "replay.report",
-    "replay.times",
 }
 KNOW_HTTP = {"dashboard.guard", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
