@@ -11,6 +11,13 @@ from kafka_processor.record_limits import MAX_OVERHEAD
 
 MAX_AGE: Final = 0.2
 """Seconds after which a batch is committed, however much there is still to read."""
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of its messages' values with which a batch is full; what it publishes is hardly more."""
+
+
+def room(limit: int, messages: int, size: int) -> int:
+    """How many more messages fit where there are so many, of `size` bytes."""
+    return max(limit - messages, 0) if size < MAX_BATCH_BYTES else 0
 
 
 class Batch:
@@ -21,6 +28,8 @@ class Batch:
         self.works: dict[int, Work] = {}
         """By partition: what was published, without its records and lines."""
         self.messages = 0
+        self.size = 0
+        """Bytes of the messages' values."""
         self._producer = producer
         self._metrics_topic = metrics_topic
         self._lines: list[str] = []
@@ -41,6 +50,7 @@ class Batch:
             self._producer.produce(work.records)
             self._lines += work.lines
             self._seconds += work.seconds
+            self.size += work.size
             # Let go at once, so that the next messages find their memory still in the cache.
             work.records, work.lines = [], []
         merge(self.works, works)

@@ -6,6 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 
 from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.printable import printable
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -24,4 +25,4 @@ def explain(exception: KafkaException) -> tuple[str, int]:
 
 def say(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201
+        print(printable(line), file=sys.stderr)  # noqa: T201

@@ -131,6 +131,7 @@ class ExactlyOnceProducer(OutputProducer):
             lambda: _repeat(
                 lambda left: client.send_offsets_to_transaction(offsets, group, left), deadline
             ),
+            self._demand_same_topic(),
             lambda: _repeat(client.commit_transaction, deadline),
         )
 

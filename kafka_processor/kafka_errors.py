@@ -1,8 +1,10 @@
-"""What a client error means to us, read from its code and flags, never from its text.
+"""What a client error means to us, read from its code and flags, and not from its text (with one
+exception, which has no code of its own: `size_of_refused_response`).
 
 The three flags are librdkafka's: `fatal()`, `txn_requires_abort()`, `retriable()`.
 """
 
+import re
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -92,6 +94,19 @@ _NO_PERMISSION: Final = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
+_UNREADABLE: Final = frozenset(
+    {
+        # Bytes that no codec understands, or more of them than receive.message.max.bytes.
+        KafkaError._BAD_COMPRESSION,
+        # A wrong checksum, where check.crcs is on.
+        KafkaError._BAD_MSG,
+        # A codec that the client was built without, or an unknown message format.
+        KafkaError._NOT_IMPLEMENTED,
+    }
+)
+_REFUSED_RESPONSE: Final = re.compile(
+    r"Invalid response size ([0-9]{1,10}) .*receive\.message\.max\.bytes"
+)
 _PURGED: Final = frozenset(
     {
         # Both come of our own `purge` alone, from the queue and from requests under way.
@@ -153,6 +168,26 @@ def is_no_permission(error: KafkaError) -> bool:
     return error.code() in _NO_PERMISSION
 
 
+def is_unreadable(error: KafkaError) -> bool:
+    """The client cannot take a batch of records apart, and will not be able to later.
+
+    Of a partition. Lack of memory (`_CRIT_SYS_RESOURCE`), and errors that the broker reports, such
+    as a damaged file of its own (`INVALID_MSG`), may be over later: another replica may be whole.
+    """
+    return error.code() in _UNREADABLE
+
+
 def is_purged(error: KafkaError) -> bool:
     """The report of a record that we have thrown away ourselves."""
     return error.code() in _PURGED
+
+
+def size_of_refused_response(error: KafkaError) -> int | None:
+    """Bytes of a broker's answer that is larger than `receive.message.max.bytes`.
+
+    The client closes the connection then, and asks for the same again.
+    """
+    if error.code() != KafkaError._BAD_MSG:
+        return None
+    found = _REFUSED_RESPONSE.search(error.str())
+    return int(found.group(1)) if found else None

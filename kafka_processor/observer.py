@@ -1,7 +1,8 @@
 """What the loop tells those who watch it: the log, metrics, traces, lineage.
 
 Each is a room of its own, and the loop knows none of them. All methods are called on the loop's
-thread, between two steps of the work: they must not wait, and must not raise.
+thread, between two steps of the work: they must not wait. What they raise does not reach the loop
+(`observers.py`).
 """
 
 from collections.abc import Collection, Mapping, Sequence

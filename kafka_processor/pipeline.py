@@ -28,6 +28,7 @@ from kafka_processor.records import (
 )
 from kafka_processor.timestamps import rfc3339
 from kafka_processor.transformer import Pseudonymizer, masked_content, transform_message
+from kafka_processor.unreadable import UnreadableRecord
 
 REPLAY_HEADER: Final = "replay-of"
 TRACE_HEADER: Final = "traceparent"
@@ -53,6 +54,9 @@ UNREADABLE_HEADERS: Final = (SystemError, UnicodeError)
 
 class Message(Protocol):
     """What the pipeline takes of a consumed message; `confluent_kafka.Message` has it."""
+
+    def __len__(self) -> int:
+        """Bytes of the value."""
 
     def offset(self) -> int | None: ...
     def value(self) -> Any: ...
@@ -82,6 +86,8 @@ class Work:
     """The message_id of the last one that failed."""
     seconds: float = 0.0
     """That the work took; whoever asks for it measures that."""
+    size: int = 0
+    """Bytes of the messages' values; whoever asks for the work has counted them."""
     trace_parents: list[bytes] = field(default_factory=list)
     """What these messages' trace headers hold, unchecked; `extend` does not gather them."""
 
@@ -101,6 +107,7 @@ class Work:
         self.skipped_ages += later.skipped_ages
         self.last_failed = later.last_failed or self.last_failed
         self.seconds += later.seconds
+        self.size += later.size
 
 
 def merge(into: dict[int, Work], later: Mapping[int, Work]) -> None:
@@ -199,6 +206,30 @@ class Pipeline:
                 work.replayed += 1
         work.next_offset = offset + 1
         _count(work, device_types, locales)
+        return work
+
+    def unreadable(
+        self,
+        partition: int,
+        messages: Iterable[UnreadableRecord],
+        now: int,
+        refused: Mapping[tuple[int, int], str],
+    ) -> Work:
+        """The same as `work` for stand-ins of records that the client cannot read."""
+        work = Work()
+        for message in messages:
+            offset, reason = message.at, message.reason
+            message_id = f"{self._settings.input_topic}-{partition}-{offset}"
+            result = Fault("parse_error", f"unreadable record: {reason}", None)
+            if (partition, offset) in refused:
+                result = _publish_error(result, refused[partition, offset])
+            origin = _Origin(message_id, partition, offset, None, UNSET)
+            outcome, record = self._set_aside(result, origin, now)
+            work.records.append(record)
+            work.lines.append(self._metrics.line(message_id, outcome, None, UNSET))
+            work.outcomes[outcome] += 1
+            work.last_failed = message_id
+            work.next_offset = offset + 1
         return work
 
     def _heed_headers(self, headers: Any, work: Work) -> str | UnsetType:

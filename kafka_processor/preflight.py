@@ -13,7 +13,13 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
 )
-from confluent_kafka.admin import AclOperation, AdminClient, TopicMetadata  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+    TopicMetadata,
+)
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import connection_config, reader_config
@@ -41,6 +47,8 @@ from kafka_processor.topics import (
 )
 
 TIMEOUT: Final = 10.0
+BOUNDED_COMPRESSION: Final = ("uncompressed", "snappy")
+"""Values of `compression.type` with which a batch inflates to at most 21 times its size."""
 STEP: Final = 1.0
 PRODUCER_TIMEOUT: Final = 20.0
 """Seconds; where nobody has used a transaction yet, the broker first creates a topic for them."""
@@ -152,6 +160,25 @@ def _check_topics(
         yield f"warning: {warning}"
     if unknown := [topic for topic in outputs if topic not in configs]:
         yield f"no permission: DESCRIBE_CONFIGS on {', '.join(unknown)}; limits are not checked"
+    if settings.input_topic in existing:
+        yield from _warn_of_inflation(admin, settings.input_topic)
+
+
+def _warn_of_inflation(admin: AdminClient, topic: str) -> Iterator[str]:
+    """Nothing where we may not ask."""
+    [future] = admin.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=TIMEOUT
+    ).values()
+    try:
+        compression = future.result()["compression.type"].value
+    except KafkaException:
+        return
+    if compression not in BOUNDED_COMPRESSION:
+        yield (
+            f"warning: topic {topic}: with compression.type={compression} a few kilobytes can "
+            "inflate to gigabytes of this program's memory; set it to uncompressed or snappy "
+            "(docs/hardening.md)"
+        )
 
 
 def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:

@@ -27,6 +27,8 @@ GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is given up."""
 REPORT_WAIT: Final = 0.1
 """Seconds after a failed commit in which the client tells of a record that failed."""
+FULL_QUEUE_WAIT: Final = 1.0
+"""Seconds in which a full queue has to take another record: a stop has to wait for it."""
 
 
 class FailedRecord(NamedTuple):
@@ -177,12 +179,15 @@ class OutputProducer(ABC):
     def _produce_patiently(
         self, client: Producer, topic: str, key: bytes | None, value: bytes
     ) -> None:
+        deadline = time.monotonic() + FULL_QUEUE_WAIT
         while True:
             client.poll(0.01)
             self._raise_failed_delivery()
             try:
                 client.produce(topic, value, key)
             except BufferError:
+                if time.monotonic() > deadline:
+                    raise BatchFailed("the brokers do not take what is produced") from None
                 continue
             except KafkaException as exception:
                 raise self._refused_at_once(error_of(exception), topic, value) from None
@@ -263,6 +268,17 @@ class OutputProducer(ABC):
 
     @abstractmethod
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]: ...
+
+    def _demand_same_topic(self) -> Callable[[], None]:
+        """A step of a commit: messages of a topic that took the input's name must not be committed
+        under the offsets of the one before. Asked now, after the last message was fetched."""
+        has_changed = self._consumer.ask_for_topic()
+
+        def demand() -> None:
+            if has_changed():
+                raise BatchFailed("the input topic was deleted and created again")
+
+        return demand
 
     def _raise_failed_delivery(self) -> None:
         if self._failures:

@@ -8,7 +8,7 @@ from pathlib import Path
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 """Kafka's rule for topic names; `group.instance.id` follows the same."""
 
-_BROKER = re.compile(r"([A-Za-z_]+://)?(\[[0-9a-fA-F:.]+\]|[^\s,:/\[\]]+)(:(?P<port>[0-9]+))?")
+_BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:/@\[\]]+)(:(?P<port>[0-9]+))?")
 
 
 def text(value: str) -> str:
@@ -45,6 +45,11 @@ def broker_list(value: str) -> str:
         if not match or not 0 < int(match["port"] or 9092) < 65536:
             raise ValueError
     return value
+
+
+def without_login(text: str) -> str:
+    """A text that may be an address with `user:password@` in it, fit for a log."""
+    return re.sub(r"\S*@", "(login)@", text)
 
 
 def comma_separated(value: str) -> frozenset[str]:

@@ -40,8 +40,10 @@ def prepare_topics(
 
     Raises TopicsNotReady, and KafkaException where the broker refuses to create.
     """
-    if settings.create_topics == "all":
-        _create(admin, settings, [settings.input_topic], settings.input_partitions, log)
+    if settings.create_topics == "all" and _create(
+        admin, settings, [settings.input_topic], settings.input_partitions, log
+    ):
+        consumer.expect_new_topic()
     if settings.create_topics == "none":
         demand_outputs(missing_topics(admin, settings.output_topics))
     partitions = _wait_for_input(settings, consumer, log, wait)
@@ -81,19 +83,22 @@ def _wait_for_input(
     wait: Callable[[float], bool],
 ) -> int:
     """How many partitions the input topic has, once it is there; 0 if the process is to stop."""
-    has_said_so = False
+    is_waited_for = False
     while True:
         try:
             partitions = consumer.input_partitions(LOOK_TIMEOUT)
         except KafkaException as exception:
             if is_no_permission(error_of(exception)):
                 raise
-            partitions = 0  # the broker is away for now
-        if partitions:
-            return partitions
-        if not has_said_so:
-            log.warning("waiting for the input topic to be created", topic=settings.input_topic)
-            has_said_so = True
+            consumer.complain("cannot look up the input topic yet", error_of(exception))
+        else:
+            if partitions:
+                if is_waited_for:
+                    consumer.expect_new_topic()
+                return partitions
+            if not is_waited_for:
+                log.warning("waiting for the input topic to be created", topic=settings.input_topic)
+                is_waited_for = True
         if wait(LOOK_AGAIN):
             return 0
 
@@ -153,13 +158,15 @@ def _create(
     topics: Iterable[str],
     partitions: int,
     log: FilteringBoundLogger,
-) -> None:
+) -> Collection[str]:
+    """Returns those of the topics that were missing."""
     missing = missing_topics(admin, topics)
     for topic in create_topics(admin, settings, missing, partitions):
         log.info("topic created", topic=topic, partitions=partitions)
     deadline = time.monotonic() + TIMEOUT
     while missing_topics(admin, missing) and time.monotonic() < deadline:
         time.sleep(0.05)
+    return missing
 
 
 def create_topics(

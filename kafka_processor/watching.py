@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig
-from kafka_processor.config import Settings, SettingsError, noting
+from kafka_processor.config import Settings, SettingsError, noting, setting_up
+from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.loop_log import LoopLog
 from kafka_processor.observer import Observer
@@ -37,10 +38,6 @@ _NEEDS: Final = {
     "pip install 'kafka-processor[lineage]', or set OPENLINEAGE_DISABLED=true",
 }
 """By the module that is missing."""
-
-
-class CannotListen(Exception):
-    """The message names the settings, and why."""
 
 
 class Sender(Protocol):
@@ -104,13 +101,14 @@ def watch(
     """Raises CannotListen, SettingsError. An exception that ends it is told as the cause."""
     with ExitStack() as rooms:
         found = Watch([LoopLog(settings, log)])
+        failures = FailureLog(log)
         signals, wants_lineage = wanted_signals(given), is_lineage_wanted(given)
         if signals or wants_lineage:
             _prepare_libraries(given)
         if settings.ops_port or "metrics" in signals:
             from kafka_processor.ops.insight import Insight  # noqa: PLC0415
 
-            insight = Insight(heartbeat)
+            insight = Insight(heartbeat, failures)
             found.observers.append(insight.figures)
             found.client_options = insight.client_options
             found.set_readiness = insight.health.set_source
@@ -119,24 +117,55 @@ def watch(
 
             rooms.enter_context(open_room(settings, key_id, port, insight))
         if "metrics" in signals:
-            from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
+            with setting_up("OTEL_*: metrics"):
+                from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
 
-            found.senders.append(MetricsSender(settings, key_id, insight, log))
+                found.senders.append(MetricsSender(settings, key_id, insight, log))
         if "traces" in signals:
-            from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
+            with setting_up("OTEL_*: tracing"):
+                from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
 
-            traces = TraceSender(settings, log)
+                traces = TraceSender(settings, log)
             found.senders.append(traces)
             found.observers.insert(0, traces.observer)  # before others take their time
             found.notes_trace_parents = True
         if wants_lineage:
-            from kafka_processor.lineage.room import Lineage  # noqa: PLC0415
+            with setting_up("OPENLINEAGE_*: lineage"):
+                from kafka_processor.lineage.room import Lineage  # noqa: PLC0415
 
-            lineage = Lineage(settings, log)
+                lineage = Lineage(settings, log)
             found.senders.append(lineage)
             found.observers.append(lineage.observer)
-        rooms.push(lambda _kind, error, _trace: _say_farewell(found.senders, error, heartbeat))
+        rooms.push(
+            lambda _kind, error, _trace: _say_farewell(found.senders, error, heartbeat, failures)
+        )
         yield found
+
+
+def try_libraries(settings: Settings, given: Mapping[str, str], log: FilteringBoundLogger) -> None:
+    """Sets up what a start would set up to send traces, metrics and lineage; sends nothing.
+
+    Raises SettingsError.
+    """
+    signals, wants_lineage = wanted_signals(given), is_lineage_wanted(given)
+    if signals or wants_lineage:
+        _prepare_libraries(given)
+    if "metrics" in signals:
+        with setting_up("OTEL_*: metrics"):
+            from kafka_processor.ops.insight import Insight  # noqa: PLC0415
+            from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
+
+            MetricsSender(settings, "", Insight(Heartbeat(), FailureLog(log)), log).discard()
+    if "traces" in signals:
+        with setting_up("OTEL_*: tracing"):
+            from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
+
+            TraceSender(settings, log).discard()
+    if wants_lineage:
+        with setting_up("OPENLINEAGE_*: lineage"):
+            from kafka_processor.lineage.room import create_client  # noqa: PLC0415
+
+            create_client()
 
 
 def _prepare_libraries(given: Mapping[str, str]) -> None:
@@ -144,14 +173,23 @@ def _prepare_libraries(given: Mapping[str, str]) -> None:
     os.environ.update({name: given[name] for name in given if name.startswith(_OTHERS)})
     # What they log may hold what is secret, and is no line of our form.
     logging.getLogger().addHandler(logging.NullHandler())
+    # It imports what may not be installed.
+    from kafka_processor import bounded_http  # noqa: PLC0415
+
+    bounded_http.install()
 
 
 def _say_farewell(
-    senders: Sequence[Sender], error: BaseException | None, heartbeat: Heartbeat
+    senders: Sequence[Sender],
+    error: BaseException | None,
+    heartbeat: Heartbeat,
+    failures: FailureLog,
 ) -> None:
     for sender in senders:
-        sender.end(error)
+        with failures.guarding(type(sender).__name__):
+            sender.end(error)
     left = min(max(STOP_LIMIT - heartbeat.age, SHORTEST_FAREWELL), LONGEST_FAREWELL)
     deadline = time.monotonic() + left
     for sender in senders:
-        sender.wait(max(deadline - time.monotonic(), 0))
+        with failures.guarding(type(sender).__name__):
+            sender.wait(max(deadline - time.monotonic(), 0))

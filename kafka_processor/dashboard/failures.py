@@ -7,8 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from kafka_processor.dashboard.formats import Failure, printable
+from kafka_processor.dashboard.formats import Failure
 from kafka_processor.dashboard.totals import OTHER
+from kafka_processor.printable import printable
 from kafka_processor.records import ERROR_TYPES
 
 LATEST: Final = 20

@@ -55,16 +55,3 @@ decode_summary = msgspec.json.Decoder(Summary).decode
 
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What the decoders raise."""
-
-
-def printable(text: str, most: int) -> str:
-    """At most so many characters of a text, what cannot be seen as escapes: no direction of
-    writing, no line break, nothing invisible comes through."""
-    shown = text[:most]
-    if not shown.isprintable():
-        shown = "".join(each if each.isprintable() else _escaped(each) for each in shown)
-    return f"{shown}…" if len(text) > most else shown
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -10,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kafka_processor.listening import is_of_this_machine
 
 PARAMETER: Final = "token"
 HEADERS: Final = {
@@ -79,18 +80,6 @@ class Guard:
     def _set_cookie(self) -> str:
         value = cookie_value(self._token or "")
         return f"{self._cookie}={value}; Path=/; HttpOnly; SameSite=Strict"
-
-
-def is_of_this_machine(host: str) -> bool:
-    """Whether a Host header names loopback, with any port: one may come through a tunnel."""
-    name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-    name = name or port
-    if name.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False
 
 
 def cookie_value(token: str) -> str:

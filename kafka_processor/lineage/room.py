@@ -1,10 +1,12 @@
 """What OpenLineage's settings turn on, put together."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import RunState
+from openlineage.client.transport import Transport
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import Settings, SettingsError
@@ -13,13 +15,15 @@ from kafka_processor.lineage.progress import Progress
 from kafka_processor.lineage.run import Moment, RunOfProcess, reason_of
 from kafka_processor.losses import Losses
 
+_UNBOUNDED: Final = ("async_http", "datadog")
+"""Transports with an HTTP client of their own, on whose exchanges there is no bound."""
 _SECRET_OF_ADDRESS: Final = re.compile(r"(?<=//)[^/\s@]*@|\?\S*")
 
 
 class Lineage:
     def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
         """Begins the run. Raises SettingsError."""
-        client = _create_client()
+        client = create_client()
         run = RunOfProcess(settings)
 
         def send(moment: Moment) -> None:
@@ -40,7 +44,7 @@ class Lineage:
         self._delivery.wait(timeout)
 
 
-def _create_client() -> OpenLineageClient:
+def create_client() -> OpenLineageClient:
     try:
         client = OpenLineageClient()
         transport = client.config.transport or {}
@@ -51,4 +55,18 @@ def _create_client() -> OpenLineageClient:
         raise SettingsError(
             ["openlineage.yml: no transport can be read from it; name one, such as http or file"]
         )
+    for kind in _kinds(client.transport):
+        if kind in _UNBOUNDED:
+            raise SettingsError(
+                [f"OPENLINEAGE_*: the transport {kind} is not allowed; set http: "
+                 "events are sent in the background anyway"]
+            )  # fmt: skip
     return client
+
+
+def _kinds(transport: Transport) -> Iterator[str]:
+    """Of a transport and those that it is made of."""
+    yield transport.kind or ""
+    for part in (*getattr(transport, "transports", ()), getattr(transport, "transport", None)):
+        if isinstance(part, Transport):
+            yield from _kinds(part)

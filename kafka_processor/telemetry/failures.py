@@ -6,6 +6,8 @@ from typing import Final
 MAX_TEXT: Final = 80
 TRANSIENT: Final = "Transient error"
 """Begins a line that has the status in words alone."""
+TIMEOUT: Final = "due to timeout"
+"""Is in a line without any reason."""
 
 
 class LastFailure(logging.Handler):
@@ -31,6 +33,8 @@ class LastFailure(logging.Handler):
             if isinstance(argument, str) and record.msg.startswith(TRANSIENT):
                 self.text = argument[:MAX_TEXT]
                 return
+        if TIMEOUT in record.msg:
+            self.text = "no success in time"
 
     def note(self, error: Exception) -> None:
         self.text = type(error).__name__

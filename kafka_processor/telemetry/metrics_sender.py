@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import (
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings
 from kafka_processor.losses import Losses
 from kafka_processor.ops.families import HistogramFamily, families_of
 from kafka_processor.ops.insight import Insight
@@ -29,20 +29,17 @@ class MetricsSender:
     def __init__(
         self, settings: Settings, key_id: str, insight: Insight, log: FilteringBoundLogger
     ) -> None:
-        """Raises SettingsError."""
+        """Raises what the SDK raises for its settings."""
         self._losses = Losses("metrics were not delivered", log)
         families = families_of(settings, key_id, insight.figures, insight.health)
         histograms = [each for each in families if isinstance(each, HistogramFamily)]
-        try:
-            exporter = _Exporter(HistogramPoints(histograms), self._losses)
-            self._provider = MeterProvider(
-                [PeriodicExportingMetricReader(exporter)],
-                resource_of(settings),
-                exemplar_filter=AlwaysOffExemplarFilter(),
-                shutdown_on_exit=False,
-            )
-        except Exception as error:
-            raise SettingsError([f"OTEL_*: metrics cannot be set up: {error}"]) from None
+        self._exporter = _Exporter(HistogramPoints(histograms), self._losses)
+        self._provider = MeterProvider(
+            [PeriodicExportingMetricReader(self._exporter)],
+            resource_of(settings),
+            exemplar_filter=AlwaysOffExemplarFilter(),
+            shutdown_on_exit=False,
+        )
         meter = self._provider.get_meter("kafka_processor", __version__)
         for family in families:
             if not isinstance(family, HistogramFamily):
@@ -52,6 +49,11 @@ class MetricsSender:
     def end(self, _error: BaseException | None) -> None:
         """The last figures are sent, whenever the next were due."""
         self._end.start()
+
+    def discard(self) -> None:
+        """Ends it without sending anything."""
+        self._exporter.is_silent = True
+        self._shut_down()
 
     def _shut_down(self) -> None:
         with suppress(Exception):  # what could not be sent is counted as such
@@ -70,10 +72,13 @@ class _Exporter(OTLPMetricExporter):
         self._histograms = histograms
         self._losses = losses
         self._last_failure = LastFailure(OTLPMetricExporter)
+        self.is_silent = False
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: Any
     ) -> MetricExportResult:
+        if self.is_silent:
+            return MetricExportResult.SUCCESS
         try:
             complete = self._with_histograms(metrics_data)
             result = super().export(complete, timeout_millis or 10_000, **kwargs)

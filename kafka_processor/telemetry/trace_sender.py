@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings
 from kafka_processor.losses import Losses
 from kafka_processor.telemetry.batch_tracer import BatchTracer
 from kafka_processor.telemetry.resource import resource_of
@@ -17,13 +17,10 @@ from kafka_processor.telemetry.spans import SpanWriter
 
 class TraceSender:
     def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
-        """Raises SettingsError."""
+        """Raises what the SDK raises for its settings."""
         self._losses = Losses("traces were not delivered", log)
-        try:
-            self._queue = SpanQueue(self._losses)
-            self._provider = TracerProvider(resource=resource_of(settings), shutdown_on_exit=False)
-        except Exception as error:
-            raise SettingsError([f"OTEL_*: tracing cannot be set up: {error}"]) from None
+        self._queue = SpanQueue(self._losses)
+        self._provider = TracerProvider(resource=resource_of(settings), shutdown_on_exit=False)
         self._provider.add_span_processor(self._queue)
         tracer = self._provider.get_tracer("kafka_processor", __version__)
         self.observer = BatchTracer(SpanWriter(tracer, settings, self._queue).write)
@@ -31,6 +28,10 @@ class TraceSender:
 
     def end(self, _error: BaseException | None) -> None:
         self._end.start()
+
+    def discard(self) -> None:
+        """Ends it; nothing has been traced, so nothing is sent."""
+        self._shut_down()
 
     def _shut_down(self) -> None:
         with suppress(Exception):  # what could not be sent is counted as such

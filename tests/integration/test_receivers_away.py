@@ -1,12 +1,12 @@
 """Receivers of telemetry and lineage that are away, slow or unwilling disturb nothing."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.support.brokers import HOST, free_port
+from tests.support.hostile_server import dripping_body, hostile, redirecting_to
 from tests.support.job import Job
 from tests.support.load import assert_each_once, send_load
 from tests.support.receiver import receiving
@@ -18,20 +18,31 @@ def nobody() -> Iterator[str]:
 
 
 @contextmanager
-def silent() -> Iterator[str]:
-    """Takes connections, and answers nothing."""
-    with socket.create_server((HOST, 0)) as server:
-        yield f"http://{HOST}:{server.getsockname()[1]}"
-
-
-@contextmanager
 def unwilling() -> Iterator[str]:
     with receiving() as receiver:
         receiver.status = 500
         yield receiver.url
 
 
-@pytest.mark.parametrize("receiver", [nobody, silent, unwilling], ids=lambda each: each.__name__)
+@contextmanager
+def dripping() -> Iterator[str]:
+    with hostile(dripping_body) as server:
+        yield server.url
+
+
+@contextmanager
+def redirecting() -> Iterator[str]:
+    with receiving() as elsewhere:
+        with hostile(redirecting_to(elsewhere.url)) as server:
+            yield server.url
+        assert server.requests
+        assert not elsewhere.connections, "headers, a token among them, were carried elsewhere"
+
+
+RECEIVERS = [nobody, unwilling, dripping, redirecting]
+
+
+@pytest.mark.parametrize("receiver", RECEIVERS, ids=lambda each: each.__name__)
 def test_the_daemon_works_and_stops_in_time(job: Job, receiver: object) -> None:
     assert callable(receiver)
     with receiver() as url:

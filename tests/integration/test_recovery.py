@@ -9,6 +9,7 @@ from kafka_processor.config import load_settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.exactly_once import ExactlyOnceProducer
 from kafka_processor.logs import ClientLog
+from kafka_processor.observer import Observer
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.placing import Placement
 from kafka_processor.processor import Processor
@@ -17,6 +18,7 @@ from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.transformer import key_id
 from tests.support.job import Job
 from tests.support.load import assert_each_once, send_load
+from tests.support.raising import METHODS, Raising
 from tests.support.waiting import wait_until
 
 MESSAGES = 20
@@ -88,14 +90,35 @@ def test_commit_of_a_former_member_id_is_not_the_end(job: Job) -> None:
     assert_each_once(job, job.results(), {0: MESSAGES})
 
 
-def make_processor(job: Job, **settings: str) -> tuple[Processor, HeldConsumer, FailingProducer]:
+def test_an_observer_that_always_raises_costs_no_message(job: Job) -> None:
+    """Through assignment, a failed batch, a commit, a revocation and the stop."""
+    job.start().stop()  # creates the topics
+    send_load(job, MESSAGES)
+    broken = Raising()
+    processor, _, producer = make_processor(job, [broken])
+    processor.start(lambda: False, lambda: None)
+    try:
+        run_until(processor, lambda: producer.recovered, "the recovery")
+        run_until(processor, lambda: job.committed_total() == MESSAGES, "the commit")
+        processor.stop(5)
+        processor.on_lost([0])
+    finally:
+        processor.leave()
+    assert broken.called == set(METHODS)
+    assert_each_once(job, job.results(), {0: MESSAGES})
+
+
+def make_processor(
+    job: Job, observers: Sequence[Observer] = (), **settings: str
+) -> tuple[Processor, HeldConsumer, FailingProducer]:
     own = load_settings(job.settings(MAX_MESSAGE_AGE="0", CREATE_TOPICS="none", **settings))
     assert own.key
     log = structlog.get_logger()
     consumer = HeldConsumer(own, log, ClientLog(log))
     producer = FailingProducer(own, consumer, RecordLimits(), ClientLog(log))
     summary = SummaryPrinter(own, key_id(own.key))
-    processor = Processor(own, consumer, producer, Pipeline(own, own.key), summary, log)
+    pipeline = Pipeline(own, own.key)
+    processor = Processor(own, consumer, producer, pipeline, summary, log, observers)
     return processor, consumer, producer
 
 

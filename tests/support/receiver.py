@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 HOST = "127.0.0.1"
 
@@ -20,6 +21,7 @@ class Receiver:
         self.delay = 0.0
         """Seconds before it answers."""
         self.port = 0
+        self.connections = 0
 
     @property
     def url(self) -> str:
@@ -58,6 +60,10 @@ def receiving() -> Iterator[Receiver]:
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+
+        def process_request(self, request: Any, client_address: Any) -> None:
+            receiver.connections += 1
+            super().process_request(request, client_address)
 
         def handle_error(self, request: object, client_address: object) -> None:
             """One that goes away in the middle is no matter."""

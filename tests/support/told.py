@@ -12,6 +12,9 @@ class ToldLog:
     def warning(self, event: str, **values: Any) -> None:
         self.lines.append((event, values))
 
+    def error(self, event: str, **values: Any) -> None:
+        self.lines.append((event, values))
+
     @property
     def bound(self) -> FilteringBoundLogger:
         """As what takes a log wants it."""

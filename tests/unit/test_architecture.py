@@ -21,7 +21,10 @@ KNOW_KAFKA = {
     "connecting",
     "consumer",
     "fence",
-    "placing",
+    "input_topic",
+    "offset_lookup",
+    "probing",
+    "unreadable_partitions",
     "producer",
     "exactly_once",
     "at_least_once",
@@ -46,11 +49,15 @@ PURE = {
     "checks",
     "metrics",
     "pipeline",
+    "placing",
+    "printable",
     "records",
     "summary_printer",
     "skipped",
     "timestamps",
     "transformer",
+    "positions",
+    "unreadable",
     "setting_types",
     "client_config",
     "record_limits",
@@ -69,6 +76,7 @@ PURE = {
     "dashboard.totals",
     "ops.client_statistics",
     "ops.histogram",
+    "ops.requests",
     "telemetry.trace_context",
     "lineage.columns",
     "replay.selection",
@@ -78,7 +86,6 @@ PURE = {
     "replay.failures",
     "replay.finding",
     "replay.report",
-    "replay.times",
 }
 KNOW_HTTP = {"dashboard.guard", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
@@ -181,6 +188,7 @@ def test_rooms_have_one_door(name: str) -> None:
         ("watching", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
         ("watching", "kafka_processor.telemetry.trace_sender", "TraceSender"),
         ("watching", "kafka_processor.lineage.room", "Lineage"),
+        ("watching", "kafka_processor.lineage.room", "create_client"),
     }
 
 

@@ -9,13 +9,19 @@ import pytest
 
 from kafka_processor.config import SettingsError
 from kafka_processor.dashboard.arguments import Options, parse, token_of
-from kafka_processor.dashboard.guard import HEADERS, is_of_this_machine
-from kafka_processor.dashboard.listening import address_of, is_loopback, listen
+from kafka_processor.dashboard.guard import HEADERS
+from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.server import STATIC, application
-from kafka_processor.watching import CannotListen
+from kafka_processor.listening import (
+    CannotListen,
+    is_loopback,
+    is_of_this_machine,
+    listen,
+)
 
 TOKEN = "a-token-of-the-test-äöü"
 ROUTES = ["/", "/events", "/static/app.js", "/static/vendor/uplot/uPlot.min.css", "/nothing"]
+WORDS = ("--port", "give --port or --host")
 COOKIE = "kafka_processor_dashboard_8080"
 
 
@@ -201,7 +207,7 @@ def test_where_a_token_comes_from() -> None:
 
 
 def test_addresses() -> None:
-    with listen("127.0.0.1", 0) as here, listen("0.0.0.0", 0) as anywhere:
+    with listen("127.0.0.1", 0, *WORDS) as here, listen("0.0.0.0", 0, *WORDS) as anywhere:
         port = here.getsockname()[1]
         assert is_loopback(here) and not is_loopback(anywhere)
         assert address_of(here, "localhost", None) == f"http://localhost:{port}/"
@@ -209,6 +215,6 @@ def test_addresses() -> None:
         assert "0.0.0.0" not in address_of(anywhere, "0.0.0.0", None)
         assert "a b" not in address_of(here, "localhost", "a b", is_secret=True)
         with pytest.raises(CannotListen, match=r"^--port: cannot listen on 127.0.0.1, port \d+: "):
-            listen("127.0.0.1", port)
+            listen("127.0.0.1", port, *WORDS)
     with pytest.raises(CannotListen, match=r"--host"):
-        listen("no.such.host.invalid", 0)
+        listen("no.such.host.invalid", 0, *WORDS)

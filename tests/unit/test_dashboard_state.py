@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from kafka_processor.config import load_settings
 from kafka_processor.dashboard.failures import LATEST, MAX_MESSAGE
-from kafka_processor.dashboard.formats import printable
 from kafka_processor.dashboard.group import Group, Member
 from kafka_processor.dashboard.snapshot import Snapshot, encode
 from kafka_processor.dashboard.state import State
+from kafka_processor.printable import printable
 
 NOW = 1_720_000_000_000
 SETTINGS = load_settings({})

@@ -128,3 +128,18 @@ def test_an_error_is_described_by_name_and_text() -> None:
     assert "NOT_ENOUGH_REPLICAS" in described
     assert "too few" in described
     assert "\n" not in described
+
+
+def test_the_size_of_an_answer_that_the_client_did_not_take() -> None:
+    text = (
+        "127.0.0.1:9092/1: Receive failed: Invalid response size 36000123 (0..33554432): "
+        "increase receive.message.max.bytes (after 10ms in state UP)"
+    )
+    assert (
+        kafka_errors.size_of_refused_response(KafkaError(KafkaError._BAD_MSG, text)) == 36_000_123
+    )
+    others = [
+        KafkaError(KafkaError._TRANSPORT, text),
+        KafkaError(KafkaError._BAD_MSG, "MessageSet at offset 7 failed CRC32C check"),
+    ]
+    assert [kafka_errors.size_of_refused_response(error) for error in others] == [None, None]

@@ -9,8 +9,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import requests
 from openlineage.client.event_v2 import RunState
 
+from kafka_processor import bounded_http
 from kafka_processor.config import SettingsError, load_settings
 from kafka_processor.connecting import ConnectionFailed
 from kafka_processor.lineage import delivery as module
@@ -18,6 +20,8 @@ from kafka_processor.lineage.delivery import Delivery
 from kafka_processor.lineage.room import Lineage
 from kafka_processor.lineage.run import Moment
 from kafka_processor.losses import Losses
+from tests.support import hostile_server as answers
+from tests.support.hostile_server import Answer, hostile
 from tests.support.lineage import events_of
 from tests.support.receiver import Receiver, receiving
 from tests.support.told import ToldLog
@@ -98,6 +102,33 @@ def test_a_receiver_that_refuses_is_counted(receiver: Receiver) -> None:
     assert log.total("events") == 2
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (answers.dripping_body, "ReadTimeout"),
+        (answers.redirecting_to("http://127.0.0.1:9"), "HTTP status 307"),
+        (answers.endless_failure, "HTTP status 503"),
+    ],
+)
+def test_a_hostile_receiver_is_let_go_and_counted(
+    answer: Answer, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests.Session, "get_adapter", requests.Session.get_adapter)
+    bounded_http.install()
+    log = ToldLog()
+    with hostile(answer) as server:
+        transport = {"TYPE": "http", "URL": server.url, "TIMEOUT": "0.4"}
+        for name, value in transport.items():
+            monkeypatch.setenv(f"OPENLINEAGE__TRANSPORT__{name}", value)
+        monkeypatch.setenv("OPENLINEAGE__TRANSPORT__RETRY", '{"total": 2, "backoff_factor": 0.01}')
+        lineage = Lineage(load_settings({}), log.bound)
+        lineage.end(None)
+        lineage.wait(5)
+        wait_until(lambda: not server.open, "the end of all connections")
+    assert log.total("events") == 2
+    assert {values["reason"] for _, values in log.lines} == {reason}
+
+
 def test_moments_are_told_without_waiting_and_in_order() -> None:
     told: list[str] = []
     go_on = threading.Event()
@@ -144,6 +175,15 @@ def test_events_can_go_to_a_file(tmp_path: Path) -> None:
             r"OPENLINEAGE_\*: the client cannot be set up: ",
         ),
         ("transport: file", r"OPENLINEAGE_\*: the client cannot be set up: "),
+        (
+            "transport: {type: async_http, url: 'http://receiver'}",
+            r"OPENLINEAGE_\*: the transport async_http is not allowed; set http: ",
+        ),
+        (
+            "transport: {type: composite, transports: "
+            "[{type: console}, {type: async_http, url: 'http://receiver'}]}",
+            r"OPENLINEAGE_\*: the transport async_http is not allowed; set http: ",
+        ),
     ],
 )
 def test_a_configuration_that_the_client_does_not_take_is_one_line(

@@ -7,12 +7,12 @@ import pytest
 
 from kafka_processor.config import Settings, load_settings
 from kafka_processor.heartbeat import TOO_OLD, Heartbeat
+from kafka_processor.listening import CannotListen
 from kafka_processor.ops.client_statistics import read_statistics
 from kafka_processor.ops.collector import FiguresCollector
 from kafka_processor.ops.figures import Figures
 from kafka_processor.ops.health import Health
 from kafka_processor.ops.server import serve
-from kafka_processor.watching import CannotListen
 from tests.support.scraping import Labels, get, metrics
 
 

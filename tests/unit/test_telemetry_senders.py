@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
+from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.losses import Losses
 from kafka_processor.ops.collector import FiguresCollector
@@ -71,7 +72,7 @@ def test_spans_that_are_refused_are_counted_with_the_reason(receiver: Receiver) 
         ("Failed to export %s batch code: %s, reason: %s", ("spans", 413, "5ec4e7"), "413"),
         ("Transient error %s, retrying in %.2fs.", ("Service Unavailable", 1.0), "Unavailable"),
         ("Transient error %s, retrying in %.2fs.", (OSError("5ec4e7"), 1.0), "OSError"),
-        ("Failed to export %s batch due to timeout", ("spans",), "no reason given"),
+        ("Failed to export %s batch due to timeout", ("spans",), "no success in time"),
     ],
 )
 def test_the_reason_is_taken_from_what_the_exporter_logs(
@@ -115,15 +116,6 @@ def test_a_collector_that_is_away_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     assert "5ec4e7" not in str(log.lines)
 
 
-@pytest.mark.parametrize("size", ["-1", "many", "1"])
-def test_a_queue_that_the_sdk_does_not_take_is_one_line(
-    size: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", size)
-    with pytest.raises(SettingsError, match=r"^OTEL_\*: tracing cannot be set up: "):
-        TraceSender(load_settings({}), ToldLog().bound)
-
-
 def send_metrics(settings: Settings, insight: Insight, log: ToldLog | None = None) -> None:
     """Once, at the end."""
     sender = MetricsSender(settings, "0123abcd", insight, (log or ToldLog()).bound)
@@ -132,7 +124,7 @@ def send_metrics(settings: Settings, insight: Insight, log: ToldLog | None = Non
 
 
 def busy_insight() -> Insight:
-    insight = Insight(Heartbeat())
+    insight = Insight(Heartbeat(), FailureLog(ToldLog().bound))
     figures = insight.figures
     figures.outcomes.update(processed=5, parse_error=2)
     figures.by_partition.update({0: 4, 7: 3})

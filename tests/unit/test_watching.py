@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kafka_processor import watching
-from kafka_processor.config import SettingsError
+from kafka_processor.config import PROJECT_FOLDER, SettingsError
 
 ALL_ON = {
     "OPS_PORT": "9108",
@@ -30,6 +30,48 @@ def test_packages_are_found() -> None:
     assert not watching._is_installed("no_such_package.with_a_module")
 
 
+START: list[str] = []
+CHECK = ["--check"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong", "reason"),
+    [
+        (START, {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-1"}, "must be a non-negative integer"),
+        (CHECK, {"OTEL_BSP_MAX_QUEUE_SIZE": "a@b"}, "(login)@b'"),
+        (CHECK, {"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "interval value 0.0 is invalid"),
+        (START, {"OTEL_PYTHON_METER_PROVIDER": "none"}, "one of them names what is not installed"),
+        (CHECK, {"OPENLINEAGE__TRANSPORT__TYPE": "http"}, "OPENLINEAGE_*: "),
+    ],
+)
+def test_what_a_library_does_not_take_is_one_line(
+    arguments: list[str], wrong: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    """Each is read while the library is imported or set up, by the start and the check alike."""
+    (tmp_path / "empty").touch()
+    ended = subprocess.run(
+        [sys.executable, "-m", "kafka_processor", *arguments, "--env-file", "empty"],
+        env={
+            "PYTHONPATH": str(PROJECT_FOLDER),
+            "HOME": str(tmp_path),
+            "DEVICE_ID_KEY": "0123456789abcdef" * 4,
+            "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+            "LOG_LEVEL": "error",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+            **wrong,
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(("OTEL_*: ", "OPENLINEAGE_*: "))
+    assert reason in line
+
+
 OPEN_ALL_THAT_IS_ON = """
 import os, sys
 from kafka_processor.config import load_settings
@@ -42,20 +84,46 @@ with watch(settings, dict(os.environ), "key", create_log(settings), Heartbeat())
 """
 
 
+def open_all_that_is_on(given: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", OPEN_ALL_THAT_IS_ON],
+        env={"PYTHONPATH": str(Path(watching.__file__).parents[1]), "HOME": str(folder), **given},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "given", [{}, {"OTEL_SDK_DISABLED": "true", "OPENLINEAGE_DISABLED": "true", **ALL_ON}]
 )
 def test_what_is_off_is_not_loaded(given: dict[str, str], tmp_path: Path) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", OPEN_ALL_THAT_IS_ON],
-        env={"PYTHONPATH": str(Path(watching.__file__).parents[1]), "HOME": str(tmp_path), **given},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
+    answer = open_all_that_is_on(given, tmp_path)
+    assert answer.returncode == 0, answer.stderr
     loaded = answer.stdout.split()
     assert "kafka_processor.watching" in loaded
     rooms = ("opentelemetry", "openlineage", "kafka_processor.telemetry", "kafka_processor.lineage")
     assert not [name for name in loaded if name.startswith(rooms)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "tracing cannot be set up: max_queue_size"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "tracing cannot be set up: invalid literal"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "cannot be set up: OTEL_SPAN_ATTRIBUTE_COUNT"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "-5", "metrics cannot be set up: interval value -5.0"),
+        ("OTEL_PYTHON_METER_PROVIDER", "none", "tracing cannot be set up: StopIteration"),
+    ],
+)
+def test_a_setting_that_the_sdk_does_not_take_is_one_line(
+    setting: str, value: str, problem: str, tmp_path: Path
+) -> None:
+    """Some of them the SDK reads while it is imported."""
+    given = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318", setting: value}
+    answer = open_all_that_is_on(given, tmp_path)
+    last_line = answer.stderr.splitlines()[-1]
+    assert last_line.startswith("kafka_processor.config.SettingsError: OTEL_*: ")
+    assert problem in last_line
