@@ -224,11 +224,8 @@ class Pipeline:
             if (partition, offset) in refused:
                 result = _publish_error(result, refused[partition, offset])
             origin = _Origin(message_id, partition, offset, None, UNSET)
-            outcome, record = self._set_aside(result, origin, now)
-            work.records.append(record)
+            outcome = self._add_aside(work, result, origin, now)
             work.lines.append(self._metrics.line(message_id, outcome, None, UNSET))
-            work.outcomes[outcome] += 1
-            work.last_failed = message_id
             work.next_offset = offset + 1
         return work
 

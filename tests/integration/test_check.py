@@ -77,7 +77,8 @@ def test_summary_that_is_not_compacted_is_warned_of(job: Job) -> None:
     daemon.stop()
     assert check.wait() == 0
     for said in (check.stdout, daemon.log):
-        [line] = [line for line in said.splitlines() if "warning" in line]
+        [line] = [line for line in said.splitlines() if "cleanup.policy" in line]
+        assert "warning" in line
         assert f"topic {job.topics['summary']}: cleanup.policy=delete" in line
 
 
