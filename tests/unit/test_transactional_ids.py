@@ -17,6 +17,7 @@ NAMES = st.text("abz0-._", min_size=1).filter(lambda name: name not in (".", "..
 @given(st.tuples(GROUPS, NAMES), st.tuples(GROUPS, NAMES))
 @example(("login", "blue-0"), ("login-blue", "0"))
 @example(("login/blue", "0"), ("login", "blue"))
+@example(("login", "one"), ("login", "one-check"))
 def test_each_pair_of_group_and_instance_has_its_own(
     one: tuple[str, str], other: tuple[str, str]
 ) -> None:
