@@ -338,7 +338,7 @@ def snapshot(**changes: Any) -> Committed:
     fields: dict[str, Any] = dict(
         zip(
             Snapshot.__struct_fields__,
-            (1, 100, "deadbeef", 0, 1, 0, 0, 0, {}, {"a": 1}, {"b": 1}),
+            (1, 100, "deadbeef", 0, 1, 0, 0, 0, {}, {"a": 1}, {"b": 1}, ""),
             strict=True,
         )
     )
