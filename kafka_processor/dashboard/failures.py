@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from kafka_processor.dashboard.formats import Failure, printable
-from kafka_processor.dashboard.totals import OTHER
+from kafka_processor.labels import OTHER
 from kafka_processor.records import ERROR_TYPES
 
 LATEST: Final = 20

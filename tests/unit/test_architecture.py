@@ -53,6 +53,8 @@ PURE = {
     "setting_types",
     "client_config",
     "failed_messages",
+    "labels",
+    "values",
     "dashboard.failures",
     "dashboard.formats",
     "dashboard.group",
