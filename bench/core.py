@@ -107,7 +107,7 @@ def _values() -> list[bytes]:
 
 def _core(values: list[bytes]) -> Callable[[], None]:
     """Decode, check, transform, encode, and write the metrics of all messages."""
-    settings = load_settings({"DEVICE_ID_KEY": "0b" * 32, "MAX_MESSAGE_AGE": "0"})
+    settings = load_settings({"MAX_MESSAGE_AGE": "0"})
     pipeline = Pipeline(settings, b"\x0b" * 32)
     messages = [
         Message(topic="user-login", partition=1, offset=number, value=value, timestamp=(1, NOW))

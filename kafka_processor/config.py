@@ -15,7 +15,12 @@ from dotenv import dotenv_values
 
 from kafka_processor import setting_types as types
 from kafka_processor.client_properties import OVERRULED, SETTING_OF_PROPERTY, read_properties
-from kafka_processor.device_key import KEY_FORM, parse_key, read_key_file
+from kafka_processor.device_key import (
+    KEY_FORM,
+    NotRandomKeyError,
+    parse_key,
+    read_key_file,
+)
 from kafka_processor.labels import MAX_DEVICE_TYPES, MAX_LOCALES, is_device_type, is_locale
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
@@ -256,6 +261,9 @@ def load_settings(given: Mapping[str, str]) -> Settings:
             try:
                 text.encode()  # fails for bytes in the environment that are not UTF-8
                 values[name.lower()] = rule.parse(text)
+            except NotRandomKeyError as error:
+                wrong.add(name)
+                problems.append(f"{name}: {error}")
             except _NOT_ALLOWED:
                 wrong.add(name)
                 shown = "(secret, not shown)" if rule.secret else repr(text)

@@ -34,7 +34,7 @@ from kafka_processor.processor import Processor
 from kafka_processor.project_key import find_key, find_or_make_key, project_key
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topics import TopicsNotReady, prepare_topics
-from kafka_processor.transformer import key_id
+from kafka_processor.transformer import former_key_id, key_id
 from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
@@ -184,7 +184,7 @@ def _work(
         consumer,
         producer(settings, consumer, max_record, client_log, options),
         Pipeline(settings, key, notes_trace_parents=watchers.notes_trace_parents),
-        SummaryPrinter(settings, key_id(key)),
+        SummaryPrinter(settings, key_id(key), former_key_id(key)),
         log,
         watchers.observers,
     )

@@ -101,9 +101,12 @@ class PartitionCounts:
 class SummaryPrinter:
     """The counts of the partitions that this process has, and when they are due in the topic."""
 
-    def __init__(self, settings: Settings, key_id: str) -> None:
+    """`former_key_id`: another name of the same key, under which counts may have been stored."""
+
+    def __init__(self, settings: Settings, key_id: str, former_key_id: str | None = None) -> None:
         self._settings = settings
         self._key_id = key_id
+        self._own_key_ids = (key_id, former_key_id)
         self._is_device_type = labels(is_device_type, settings.device_type_labels)
         self._is_locale = labels(is_locale, settings.locale_labels)
         self._counts: dict[int, PartitionCounts] = {}
@@ -135,7 +138,7 @@ class SummaryPrinter:
             return "there are no counts with the committed offset"
         if snapshot.next_offset != committed:
             return f"the counts with the committed offset {committed} are others'"
-        if snapshot.key_id != self._key_id and not self._settings.allow_key_change:
+        if snapshot.key_id not in self._own_key_ids and not self._settings.allow_key_change:
             raise KeyChangedError(
                 f"DEVICE_ID_KEY: partition {partition} of {self._settings.input_topic} was counted "
                 f"under key {snapshot.key_id}, this process has key {self._key_id}; "
