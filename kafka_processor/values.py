@@ -98,13 +98,11 @@ def _read(raw: Raw) -> Any:
 
 
 def _read_number(text: bytes) -> int | float:
-    is_integer = text.lstrip(b"-").isdigit()
-    if is_integer and len(text) > MAX_DIGITS + 1:
-        raise TooLargeNumberError  # int() takes time that is quadratic in the digits
     number = float(text)
     if isinf(number):
         raise TooLargeNumberError
-    return int(text) if is_integer else number
+    # Now it has at most 309 digits: int() takes time that is quadratic in them.
+    return int(text) if text.lstrip(b"-").isdigit() else number
 
 
 _QUOTED_NAMES: Final = [f'"{name}"'.encode() for name in FIELDS]

@@ -173,6 +173,15 @@ def test_it_is_one_too_where_another_value_counts(space: bytes, name: str) -> No
         assert run(f'{{"{name}": {number}, '.encode() + last).outcome == "processed"
 
 
+@pytest.mark.parametrize("space", [b"", b" " * 100_000])
+@pytest.mark.parametrize(
+    "value", [b'"\xff"', b'"\xed\xa0\x80"', b'"\\ud800"', b'["\xff"]', b'{"a":"\xff"}', b"[1,]"]
+)
+def test_what_is_no_json_is_none_too_where_another_value_counts(space: bytes, value: bytes) -> None:
+    assert run(b'{"ip":' + value + b"," + event()[1:] + space).outcome == "parse_error"
+    assert run(b'{"ip":' + value + b"," + event(ip=5)[1:] + space).outcome == "parse_error"
+
+
 @pytest.mark.parametrize("before", range(60))
 def test_it_is_found_wherever_it_begins(before: int) -> None:
     start = f'{{"locale": {"9" * 309}, "other": "{"-" * 400}", '.replace("{", "{" + " " * before)
