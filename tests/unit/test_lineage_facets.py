@@ -51,7 +51,7 @@ def origins_of(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("value", EVENTS)
-@pytest.mark.parametrize("headers", [None, [("replay-of", b"user-login-0-7")]])
+@pytest.mark.parametrize("headers", [None, [("replay-of", b"user-login-3-7")]])
 def test_each_field_of_a_record_is_in_the_schema(value: bytes, headers: Any) -> None:
     made = run(value, headers=headers, MAX_MESSAGE_AGE="0")
     assert made.published
