@@ -12,7 +12,7 @@ help:
 	@echo "make faults [ROUNDS=1] [MINUTES=60] [SEED=x]  the long fault tests, with a table"
 	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
 	@echo "make bench [FULL=1] [ONLY=x]  side by side with Kafka Streams and others, on this machine"
-	@echo "make core               what the pure core costs a message; fails if it became slow"
+	@echo "make core               what the pure core costs a message, and a byte of hostile ones; fails if it is slow"
 	@echo "make soak [MINUTES=30]  a long run at a steady rate: nothing may grow"
 	@echo "make clean              remove .venv and caches"
 

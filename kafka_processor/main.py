@@ -47,7 +47,7 @@ from kafka_processor.streams import guard_streams, is_delivered
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topic_configs import LimitLookup
 from kafka_processor.topics import TopicsNotReady, prepare_topics
-from kafka_processor.transformer import key_id
+from kafka_processor.transformer import former_key_id, key_id
 from kafka_processor.trusted_files import shown
 from kafka_processor.watching import Watch, demand_packages, try_libraries, watch
 
@@ -237,7 +237,7 @@ def _work(
         consumer,
         producer,
         Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
-        SummaryPrinter(settings, key_id(key)),
+        SummaryPrinter(settings, key_id(key), former_key_id(key)),
         log,
         watchers.observers,
         LimitLookup(settings, admin, limits, log),

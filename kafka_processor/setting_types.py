@@ -59,6 +59,16 @@ def comma_separated(value: str) -> frozenset[str]:
     return items
 
 
+def labels(is_label: Callable[[str], object], limit: int) -> Callable[[str], frozenset[str]]:
+    def parse(value: str) -> frozenset[str]:
+        items = comma_separated(value)
+        if len(items) > limit or not all(map(is_label, items)):
+            raise ValueError
+        return items
+
+    return parse
+
+
 def boolean(value: str) -> bool:
     return {"true": True, "false": False}[value.lower()]
 

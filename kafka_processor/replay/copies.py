@@ -52,7 +52,7 @@ def original_of(
     A copy goes to the partition of its original, so it comes after it there. Whatever else names
     a message of this topic is no copy made here.
     """
-    named = replayed_message(headers)
+    named = replayed_message(headers, f"{topic}-{partition}-", offset)
     position = position_in(topic, named) if named else None
     if position is None or position[0] != partition or position[1] >= offset:
         return None

@@ -126,7 +126,7 @@ def test_broker_comes_late_goes_away_and_comes_back(program: Path, tmp_path: Pat
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
         "STARTUP_RETRIES": "50",
         "CREATE_TOPICS": "all",
-        "DEVICE_ID_KEY": "00" * 32,
+        "DEVICE_ID_KEY": bytes(range(32)).hex(),
     }
     late_folder = tmp_path / "late"
     late_folder.mkdir()

@@ -1,7 +1,7 @@
 """Starting, stopping, keys and configuration files, with a broker that is there."""
 
 import base64
-import hashlib
+import hmac
 import json
 import signal
 import stat
@@ -26,11 +26,11 @@ from tests.support.program import (
 )
 from tests.support.waiting import wait_until
 
-OTHER_KEY = "ff" * 32
+OTHER_KEY = bytes(range(200, 232)).hex()
 
 
 def key_id(key: str) -> str:
-    return hashlib.sha256(bytes.fromhex(key)).hexdigest()[:8]
+    return hmac.digest(bytes.fromhex(key), b"kafka_processor key id", "sha256").hex()[:8]
 
 
 def test_signal_while_it_waits_for_the_input(make_job: MakeJob) -> None:

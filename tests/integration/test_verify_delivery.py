@@ -50,7 +50,13 @@ def send_all_kinds(job: Job) -> Sent:
     sent = Sent()
     for partition in range(job.partitions):
         values: list[tuple[Fields | bytes, float | None]] = [
-            (login(user_id=f"user-{partition}-{number % 3}", locale=f"L{number % 4}"), None)
+            (
+                login(
+                    user_id=f"user-{partition}-{number % 3}",
+                    locale=("RU", "TX", "pt_BR", "zh-Hant")[number % 4],
+                ),
+                None,
+            )
             for number in range(PROCESSED_EACH)
         ]
         values += [(login(app_version="1.0.0"), None) for _ in range(4)]

@@ -14,7 +14,7 @@ from kafka_processor.summary_printer import SummaryPrinter
 from tests.unit.pipeline_runs import KEY, NOW, PARTITION, message, settings
 from verify.audit.entries import UNKNOWN, Names
 from verify.audit.findings import Text, Violation
-from verify.audit.inputs import input_entry
+from verify.audit.inputs import InputReader
 from verify.audit.joining import Partition
 from verify.audit.judging import Rules
 from verify.audit.lines import MAX_LINES, LineReader
@@ -97,9 +97,10 @@ def audited(made: History, rules: Rules = EXACTLY_ONCE) -> tuple[list[Violation]
     partition = Partition(stretch, rules, lanes, found.append, made.texts)
     names = Names(SETTINGS.input_topic, PARTITION + 1)
     records, lines = RecordReader(SETTINGS, names), LineReader(SETTINGS, names)
+    entry = InputReader(SETTINGS).entry
     with tempfile.TemporaryDirectory() as folder, Spill(Path(folder)) as spill:
         for offset, value in made.messages.items():
-            spill.add_run(PARTITION, [input_entry(offset, value, None)])
+            spill.add_run(PARTITION, [entry(PARTITION, offset, value, None)])
         for position, output in enumerate(made.records):
             lane = TOPICS.index(output.topic)
             value = json.dumps(output.value).encode()

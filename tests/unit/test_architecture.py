@@ -63,6 +63,8 @@ PURE = {
     "record_limits",
     "topic_rules",
     "failed_messages",
+    "labels",
+    "values",
     "dashboard.failures",
     "dashboard.formats",
     "dashboard.group",

@@ -17,7 +17,7 @@ from tests.unit.pipeline_runs import event
 from verify.audit.entries import Line, Names, OtherInput, Record, StrangeRecord, strings_in
 from verify.audit.findings import Place, Violation
 from verify.audit.gathering import Gathering
-from verify.audit.inputs import input_entry
+from verify.audit.inputs import InputReader
 from verify.audit.judging import MAX_PLACES, judge, judge_unknown
 from verify.audit.lines import MAX_LINES, LineReader
 from verify.audit.plan import Committed, Span, Wanted, known_key_ids, stretch_of
@@ -75,7 +75,7 @@ def line_reader() -> LineReader:
 
 def check_that_it_is_judged(entries: list[Record], lines_: list[Line]) -> None:
     """As it is written to disk and read again; no finding shows a text of the record."""
-    message = input_entry(5, event(), None)
+    message = InputReader(SETTINGS).entry(0, 5, event(), None)
     for each in judge(message, entries, lines_, EXACTLY_ONCE).findings:
         assert each.what.isprintable()
         assert len(each.what) < 300
@@ -338,7 +338,7 @@ def snapshot(**changes: Any) -> Committed:
     fields: dict[str, Any] = dict(
         zip(
             Snapshot.__struct_fields__,
-            (1, 100, "deadbeef", 0, 1, 0, 0, 0, {}, {"a": 1}, {"b": 1}),
+            (1, 100, "deadbeef", 0, 1, 0, 0, 0, {}, {"a": 1}, {"b": 1}, ""),
             strict=True,
         )
     )

@@ -10,7 +10,7 @@ from kafka_processor.pipeline import UNREADABLE_HEADERS, read_headers
 from verify.audit.cluster import Cluster
 from verify.audit.entries import Headers, Line, Names, OtherInput, Record, StrangeRecord
 from verify.audit.findings import CONTRADICTING, Place, Violation
-from verify.audit.inputs import input_entry
+from verify.audit.inputs import InputReader
 from verify.audit.lines import LineReader
 from verify.audit.plan import Span, Stretch
 from verify.audit.reading import SpanReader
@@ -50,10 +50,11 @@ class Gathering:
 
     def read_input(self, spans: Mapping[int, Span]) -> None:
         topic = self._settings.input_topic
+        entry = InputReader(self._settings).entry
 
         def take(partition: int, messages: list[Message]) -> None:
             entries = [
-                input_entry(message.offset() or 0, message.value(), _headers(message))
+                entry(partition, message.offset() or 0, message.value(), _headers(message))
                 for message in messages
             ]
             if entries:
