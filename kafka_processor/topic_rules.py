@@ -27,7 +27,8 @@ LARGEST_COUNT: Final = 10**12
 _LARGEST_OFFSET: Final = 2**63 - 1
 _LARGEST_PARTITION: Final = 2**31 - 1
 _TIME: Final = "2000-01-01T00:00:00.000Z"
-_LABEL_LENGTH: Final = 16
+_LONGEST_DEVICE_TYPE: Final = 16
+_LONGEST_LOCALE: Final = len("xxx-Xxxx-000")
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,8 @@ def _largest_line(settings: Settings) -> bytes:
 
 
 def _largest_summary(settings: Settings) -> SummaryRecord:
-    def counts(labels: int) -> dict[str, int]:
-        names = chain([OTHER], (f"{n:x<{_LABEL_LENGTH}}" for n in range(labels)))
+    def counts(labels: int, length: int) -> dict[str, int]:
+        names = chain([OTHER], (f"{n:x<{length}}" for n in range(labels)))
         return dict.fromkeys(names, LARGEST_COUNT)
 
     return SummaryRecord(
@@ -211,7 +212,7 @@ def _largest_summary(settings: Settings) -> SummaryRecord:
         LARGEST_COUNT,
         LARGEST_COUNT,
         dict.fromkeys(ERROR_TYPES, LARGEST_COUNT),
-        counts(MAX_DEVICE_TYPES),
-        counts(MAX_LOCALES),
+        counts(MAX_DEVICE_TYPES, _LONGEST_DEVICE_TYPE),
+        counts(MAX_LOCALES, _LONGEST_LOCALE),
         _TIME,
     )

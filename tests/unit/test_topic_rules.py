@@ -1,5 +1,7 @@
 """What the configuration of output topics has to be like, as a table."""
 
+from itertools import product
+
 import pytest
 
 from kafka_processor.records import encode
@@ -91,7 +93,10 @@ def test_the_timestamp_limit_of_older_brokers_is_heeded() -> None:
 
 
 def test_the_largest_summary_fits() -> None:
-    counted = [Counted("processed", f"{n:x<16}", f"{n:y<16}") for n in range(200) for _ in range(2)]
+    counted = [
+        Counted("processed", f"d{n:x<15}", f"{a}{b}a-Xxxx-{n:03}")
+        for n, (a, b) in enumerate(product("abcdefghij", repeat=2))
+    ]
     own = settings(CONSUMER_GROUP="g" * 249, INPUT_TOPIC="i" * 249)
     summary = SummaryPrinter(own, "0" * 8)
     summary.restore(0, None, None, 0, 0.0)
