@@ -14,10 +14,14 @@ from kafka_processor.dashboard.timeline import KINDS, Kind
 from kafka_processor.records import ERROR_TYPES
 
 MAX_PARTITIONS: Final = 4096
-MAX_RECORD: Final = 64 * 1024
-"""Bytes; ten times the largest summary."""
+MAX_RECORD: Final = 16 * 1024
+"""Bytes; over twice the largest summary. So many of each partition may wait to be decoded."""
+MAX_LABELS_OF_PARTITION: Final = 65
+"""Of a kind: at most 64 locales or 32 device types, and the others."""
 MAX_LABELS: Final = 256
-"""Of a kind, over all partitions; each has at most 32 device types and 64 locales."""
+"""Of a kind, over all partitions."""
+MAX_SPREAD: Final = 3600
+"""Seconds that growth is spread over at most: the times of records are their writers'."""
 OTHER: Final = "__other__"
 PUBLISHED_WITHIN: Final = 5
 """Seconds within which a change is in the topic (contract)."""
@@ -105,7 +109,7 @@ class SummaryTotals:
             self._latest[partition] = _Latest(summary, second)
             self.last = max(self.last or 0, second)
             if before:
-                start = max(before.second, first_second - PUBLISHED_WITHIN)
+                start = max(before.second, first_second - PUBLISHED_WITHIN, second - MAX_SPREAD)
                 grown = _kinds(summary) - _kinds(before.summary)
                 yield Growth(range(min(start + 1, second), second + 1), grown)
         self._waiting.clear()
@@ -139,16 +143,19 @@ def _checked(summary: Summary, group: str, topic: str, partition: int) -> Summar
     if found != (group, topic, partition):
         raise _OfAnotherError
     summary.error_type_counts = _listed(summary.error_type_counts, ERROR_TYPES.__contains__)
-    summary.device_type_counts = _listed(summary.device_type_counts, _is_label)
-    summary.locale_counts = _listed(summary.locale_counts, _is_label)
+    most = MAX_LABELS_OF_PARTITION
+    summary.device_type_counts = _listed(summary.device_type_counts, _is_label, most)
+    summary.locale_counts = _listed(summary.locale_counts, _is_label, most)
     return summary
 
 
-def _listed(counts: Mapping[str, int], is_label: Callable[[str], object]) -> Counter[str]:
+def _listed(
+    counts: Mapping[str, int], is_label: Callable[[str], object], most: int = MAX_LABELS
+) -> Counter[str]:
     """A bounded number of labels, the others as `__other__`."""
     listed: Counter[str] = Counter()
     for label, count in counts.items():
-        has_room = label in listed or len(listed) < MAX_LABELS
+        has_room = label in listed or len(listed) < most
         listed[label if has_room and is_label(label) else OTHER] += count
     return listed
 
