@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from dev.login_producer import GeneratorError, LoginProducer, Plan
 from dev.logins import EXPECTED_OUTCOMES, LoginEvents, Shares
-from kafka_processor.config import SettingsError, environment_and_dotenv, load_settings
+from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.environment import read_environment
 
 UNLIMITED = "max"
 Number = TypeVar("Number", int, float)
@@ -24,7 +25,7 @@ Number = TypeVar("Number", int, float)
 def main() -> int:
     """Returns the exit code: 1 if not every record was acknowledged, 2 for wrong settings."""
     try:
-        given = environment_and_dotenv(os.environ)
+        given = read_environment(os.environ).values
         options = _parser(given).parse_args()
         settings = load_settings(given)
         shares = Shares(options.faulty, options.old, options.filtered, options.ipv6)

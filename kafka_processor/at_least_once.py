@@ -31,7 +31,7 @@ class AtLeastOnceProducer(OutputProducer):
                 raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT))
 
         self._is_offset_commit_sent = False
-        return (flush,)
+        return (flush, self._demand_same_topic())
 
     def _has_ended(self, commit: BackgroundCommit) -> bool:
         if not commit.finished.is_set():

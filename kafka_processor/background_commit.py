@@ -1,15 +1,15 @@
-"""A commit on a thread of its own: the loop works on meanwhile, and one that hangs is given up."""
+"""Commits in the background: the loop works on meanwhile, and one that hangs is given up."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 
 
-class BackgroundCommit(threading.Thread):
+class BackgroundCommit:
     """Runs the steps of one commit, one after the other, until one raises."""
 
     def __init__(self, steps: Sequence[Callable[[], None]], timeout: float) -> None:
-        super().__init__(name="commit", daemon=True)
         self._steps = steps
         self._lock = threading.Lock()
         self._given_up = False
@@ -43,6 +43,36 @@ class BackgroundCommit(threading.Thread):
         """No further step begins. The one that hangs is harmless: a new producer fences it."""
         with self._lock:
             self._given_up = True
+
+
+class CommitThread:
+    """The one thread on which commits run. A thread for each would need a free one each time."""
+
+    def __init__(self) -> None:
+        self._commits: SimpleQueue[BackgroundCommit | None] | None = None
+        """Of the running thread; None: there is none. None in it ends the thread."""
+
+    def run(self, commit: BackgroundCommit) -> None:
+        """Runs the commit, at once unless another one is running.
+
+        Raises RuntimeError if the thread is needed and the system has none to give.
+        """
+        if self._commits is None:
+            commits: SimpleQueue[BackgroundCommit | None] = SimpleQueue()
+            threading.Thread(target=_run_all, args=[commits], name="commit", daemon=True).start()
+            self._commits = commits
+        self._commits.put(commit)
+
+    def abandon(self) -> None:
+        """Leaves the thread alone with the call in which it hangs; the next commit gets another."""
+        if self._commits:
+            self._commits.put(None)
+            self._commits = None
+
+
+def _run_all(commits: "SimpleQueue[BackgroundCommit | None]") -> None:
+    while commit := commits.get():
+        commit.run()
 
 
 class Patience:

@@ -4,12 +4,20 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from kafka_processor.metrics import MAX_LINES, MessageMetrics
+from kafka_processor.metrics import MAX_BYTES, MAX_LINES, MessageMetrics
 from kafka_processor.pipeline import Work, merge
 from kafka_processor.producer import OutputProducer
+from kafka_processor.record_limits import MAX_OVERHEAD
 
 MAX_AGE: Final = 0.2
 """Seconds after which a batch is committed, however much there is still to read."""
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of its messages' values with which a batch is full; what it publishes is hardly more."""
+
+
+def room(limit: int, messages: int, size: int) -> int:
+    """How many more messages fit where there are so many, of `size` bytes."""
+    return max(limit - messages, 0) if size < MAX_BATCH_BYTES else 0
 
 
 class Batch:
@@ -20,6 +28,8 @@ class Batch:
         self.works: dict[int, Work] = {}
         """By partition: what was published, without its records and lines."""
         self.messages = 0
+        self.size = 0
+        """Bytes of the messages' values."""
         self._producer = producer
         self._metrics_topic = metrics_topic
         self._lines: list[str] = []
@@ -40,6 +50,7 @@ class Batch:
             self._producer.produce(work.records)
             self._lines += work.lines
             self._seconds += work.seconds
+            self.size += work.size
             # Let go at once, so that the next messages find their memory still in the cache.
             work.records, work.lines = [], []
         merge(self.works, works)
@@ -62,5 +73,7 @@ class Batch:
         self._seconds -= share * count
         topic = self._metrics_topic
         if topic:
-            values = MessageMetrics.records(lines, share, time.time_ns() // 1_000_000)
+            max_bytes = min(MAX_BYTES, self._producer.limits.of(topic) - MAX_OVERHEAD)
+            now = time.time_ns() // 1_000_000
+            values = MessageMetrics.records(lines, share, now, max_bytes)
             self._producer.produce((topic, None, value) for value in values)

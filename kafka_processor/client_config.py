@@ -11,6 +11,13 @@ from kafka_processor.config import Settings
 MAX_POLL_INTERVAL = 300.0
 """Seconds the loop may take between two polls; every wait in it is far shorter."""
 
+MAX_RESPONSE = 32 * 1024 * 1024
+"""Bytes of one answer of a broker; the client bounds what a zstd batch inflates to by it as well.
+Many times what a producer puts into its largest batch; where a larger one is stored,
+`InputConsumer` allows more."""
+FRAMING = 512
+"""Bytes that the client demands of an answer beside the records in it."""
+
 ClientConfig = dict[str, Any]
 
 RECONNECTION: ClientConfig = {
@@ -43,6 +50,12 @@ def connection_config(settings: Settings) -> ClientConfig:
     }
 
 
+def admin_config(settings: Settings) -> ClientConfig:
+    """A client that asks questions and holds no state: when it has lost all brokers, it starts from
+    bootstrap.servers again."""
+    return {"reconnect.backoff.max.ms": 1000} | connection_config(settings)
+
+
 def consumer_config(settings: Settings) -> ClientConfig:
     session = _milliseconds(settings.session_timeout)
     tuned: ClientConfig = {
@@ -66,13 +79,18 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
-        # Where to start is decided in consumer.py, so that a gap is seen and named.
+        # Where to start is decided in placing.py, so that a gap is seen and named.
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
     }
     if settings.instance_id:
         fixed["group.instance.id"] = settings.instance_id
-    return tuned | connection_config(settings) | fixed
+    config = tuned | connection_config(settings) | fixed
+    fetched = str(config["fetch.max.bytes"])
+    if fetched.isdecimal():  # else the client says what is wrong with it
+        response = max(MAX_RESPONSE, int(fetched) + FRAMING)
+        config.setdefault("receive.message.max.bytes", response)
+    return config
 
 
 def producer_config(settings: Settings, max_record: int) -> ClientConfig:
@@ -90,7 +108,8 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
         "compression.type": "lz4",
         "batch.size": 1_000_000,
         "queue.buffering.max.messages": 500_000,
-        "queue.buffering.max.kbytes": 512 * 1024,
+        # Several times what a full batch has (batch.py).
+        "queue.buffering.max.kbytes": 128 * 1024,
         "socket.nagle.disable": True,
         # Felt in every transaction that meets the end of the one before. Repeated tries pause for
         # longer and longer all the same (KIP-580).
@@ -121,6 +140,21 @@ def reader_config(settings: Settings) -> ClientConfig:
         "isolation.level": "read_committed",
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
+    }
+
+
+def probe_config(settings: Settings) -> ClientConfig:
+    """A consumer that fetches single offsets, and can read exactly what the group's member can."""
+    config = consumer_config(settings)
+    config.pop("group.instance.id", None)
+    return config | {
+        "group.id": "kafka-processor-reader",
+        "enable.partition.eof": True,
+        # One batch at a time, and none beforehand.
+        "max.partition.fetch.bytes": 1,
+        "queued.min.messages": 1,
+        "fetch.wait.max.ms": 10,
+        "fetch.error.backoff.ms": 10,
     }
 
 

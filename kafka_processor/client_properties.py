@@ -1,6 +1,9 @@
 """`KAFKA_PROPERTIES_FILE`: a file of librdkafka properties, one `name=value` a line."""
 
+import re
 from pathlib import Path
+
+from kafka_processor.trusted_files import NotTrusted, read_trusted
 
 SETTING_OF_PROPERTY = {
     "bootstrap.servers": "KAFKA_BOOTSTRAP_SERVERS",
@@ -26,8 +29,9 @@ OVERRULED = {
 }
 """Properties whose setting always decides, given or not."""
 
-REFUSED = {
+_GUARANTEES = {
     "enable.auto.commit": "offsets commit with the batch",
+    "auto.commit.enable": "offsets commit with the batch",
     "enable.auto.offset.store": "offsets commit with the batch",
     "isolation.level": "the input is read committed",
     "transactional.id": "set INSTANCE_ID instead",
@@ -39,13 +43,57 @@ REFUSED = {
     "partitioner": "outputs are partitioned as Java does",
     "delivery.report.only.error": "refused records are found by it",
 }
-"""What the guarantees rest on: property to reason."""
+_RUNS_CODE = {
+    "plugin.library.paths": "it loads code",
+    "interceptors": "it runs code",
+    "ssl.engine.location": "it loads code",
+    "ssl.engine.id": "it loads code",
+    "ssl.providers": "it loads code",
+    "sasl.kerberos.kinit.cmd": "it runs a command",
+}
+_WRITES_FILES = dict.fromkeys(
+    ("offset.store.method", "offset.store.path", "offset.store.sync.interval.ms"),
+    "offsets are stored by the broker",
+)
+_SET_BY_US = dict.fromkeys(
+    ("logger", "log.queue", "enabled_events", "opaque", "default.topic.config",
+     "default_topic_conf", "ssl_engine_callback_data", "on_commit", "on_delivery"),
+    "the program sets it",
+)  # fmt: skip
+REFUSED = _GUARANTEES | _RUNS_CODE | _WRITES_FILES | _SET_BY_US
+"""Property to reason."""
+
+_REFUSED_FAMILIES = (
+    (re.compile(r".*_cb"), "the program sets it"),
+    # A signal that ends us; brokers that exist in memory alone, instead of ours.
+    (re.compile(r"(internal\.|test\.|ut_).*"), "it serves the client's own tests"),
+    # Of a later client than the ones whose documentation was read for this list.
+    (re.compile(r".*\.(cmd|command|exec|library|libraries)(\..*)?"), "it may run code"),
+    (
+        re.compile(
+            r"sasl\.oauthbearer\.(?!(assertion|assertion\.private\.key|assertion\.jwt\.template)"
+            r"\.file$).*\.(file|path|location)"
+        ),
+        "it names a file that is not documented",
+    ),
+)
+_IN_A_COMMAND = {
+    "sasl.kerberos.principal": re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]*"),
+    "sasl.kerberos.keytab": re.compile(r"[A-Za-z0-9._/@:+=, ~-]*"),
+}
+"""The client puts these into the command line of kinit, which a shell runs: what they may hold."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_GLOBAL = re.compile(r"topic\.(blacklist|metadata\..*)")
+"""Properties whose own name begins with what is otherwise the prefix of topic properties."""
 
 
 def read_properties(path: Path) -> tuple[dict[str, str], list[str]]:
     """The file's properties, and one line for each thing wrong with it (values are not shown)."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_trusted(path).decode("utf-8-sig").splitlines()
+    except NotTrusted as why:
+        return {}, [str(why)]
     except OSError as error:
         return {}, [f"cannot be read ({error.strerror})"]
     except UnicodeDecodeError:
@@ -57,10 +105,25 @@ def read_properties(path: Path) -> tuple[dict[str, str], list[str]]:
         if not stripped or stripped.startswith(("#", "!")):
             continue
         name, equals, value = (part.strip() for part in stripped.partition("="))
-        if not equals or not name:
+        # The client takes what is behind a null character for no part of a name or a value.
+        if not equals or not _NAME.fullmatch(name) or "\0" in value:
             problems.append(f"line {number} is not name=value")
-        elif name in REFUSED:
-            problems.append(f"line {number}: {name} may not be set ({REFUSED[name]})")
+            continue
+        if not _GLOBAL.fullmatch(name):
+            name = name.removeprefix("topic.")  # to the client both are one property
+        if reason := _why_refused(name, value):
+            problems.append(f"line {number}: {name} may not be set ({reason})")
         else:
             properties[name] = value
     return properties, problems
+
+
+def _why_refused(name: str, value: str) -> str | None:
+    if name in REFUSED:
+        return REFUSED[name]
+    for family, reason in _REFUSED_FAMILIES:
+        if family.fullmatch(name):
+            return reason
+    if name in _IN_A_COMMAND and not _IN_A_COMMAND[name].fullmatch(value):
+        return "a shell reads it; it holds other characters than names and paths need"
+    return None

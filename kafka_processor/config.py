@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from kafka_processor import setting_types as types
 from kafka_processor.client_properties import OVERRULED, SETTING_OF_PROPERTY, read_properties
 from kafka_processor.device_key import KEY_FORM, parse_key, read_key_file
+from kafka_processor.trusted_files import NotTrusted, shown
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 IS_SOURCE_CHECKOUT = (PROJECT_FOLDER / "pyproject.toml").is_file()
@@ -40,6 +39,21 @@ def noting(problems: list[str]) -> Iterator[None]:
         yield
     except SettingsError as error:
         problems += error.lines
+
+
+@contextmanager
+def setting_up(what: str) -> Iterator[None]:
+    """Raises SettingsError for whatever a library raises while it is imported and set up: it reads
+    its own settings then. `what`: names them."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except Exception as error:
+        reason = types.without_login(" ".join(str(error).split())) or type(error).__name__
+        if isinstance(error, StopIteration):  # of a look-up by name, without a text
+            reason = "one of them names what is not installed"
+        raise SettingsError([f"{what} cannot be set up: {reason}"]) from None
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,8 @@ class Settings:
         "replication of topics that are created; not set: the broker's default")
 
     kafka_bootstrap_servers: str = _setting(
-        "localhost:29092", types.broker_list, "host:port, comma-separated", "brokers to start from")
+        "localhost:29092", types.broker_list,
+        "host:port, comma-separated, without kafka:// or http:// in front", "brokers to start from")
     kafka_security_protocol: str = _setting(
         "PLAINTEXT", types.one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "how to talk to the brokers")
@@ -114,7 +129,8 @@ class Settings:
         "", *_FILE, "further librdkafka properties, name=value")
 
     consumer_group: str = _setting(
-        "kafka-processor", types.text, "1 to 249 printable characters", "the consumer group")
+        "kafka-processor", types.group_name, "1 to 249 printable ASCII characters",
+        "the consumer group")
     instance_id: str | None = _setting(
         "", *_TOPIC, "name of this process, stable over restarts and unique in the group")
     session_timeout: float = _setting(
@@ -146,6 +162,9 @@ class Settings:
     allow_key_change: bool = _setting(
         "false", types.boolean, "true or false",
         "go on although a partition was counted under another key")
+    allow_core_dumps: bool = _setting(
+        "false", types.boolean, "true or false",
+        "let Linux write the memory of a crashed process, with the key in it, to a file")
 
     ops_port: int | None = _setting(
         "", types.integer(1, 65_535), "a whole number from 1 to 65535",
@@ -203,26 +222,6 @@ def rules() -> Iterator[tuple[str, Rule]]:
             yield declared.name.upper(), declared.metadata["rule"]
 
 
-def environment_and_dotenv(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment over `.env` of the working folder over `.env` of the project folder.
-
-    An empty value is unset, except for METRICS_TOPIC. Raises SettingsError.
-    """
-    sources = [environment]
-    for folder in dict.fromkeys((Path.cwd(), PROJECT_FOLDER if IS_SOURCE_CHECKOUT else Path.cwd())):
-        try:
-            values = dotenv_values(folder / ".env", interpolate=False)
-        except (OSError, UnicodeDecodeError):
-            raise SettingsError([f"{folder / '.env'} cannot be read as UTF-8 text"]) from None
-        sources.append({name: value for name, value in values.items() if value is not None})
-    merged: dict[str, str] = {}
-    for source in reversed(sources):
-        for name, value in source.items():
-            if value.strip() or name == "METRICS_TOPIC":
-                merged[name] = value
-    return merged
-
-
 def load_settings(given: Mapping[str, str]) -> Settings:
     """Settings from a mapping of variables. Raises SettingsError that names all that is wrong."""
     problems: list[str] = []
@@ -243,10 +242,13 @@ def load_settings(given: Mapping[str, str]) -> Settings:
             try:
                 text.encode()  # fails for bytes in the environment that are not UTF-8
                 values[name.lower()] = rule.parse(text)
+            except NotTrusted as why:
+                wrong.add(name)
+                problems.append(f"{name}: {shown(Path(text))} {why}")
             except _NOT_ALLOWED:
                 wrong.add(name)
-                shown = "(secret, not shown)" if rule.secret else repr(text)
-                problems.append(f"{name}: {shown} is not allowed; allowed: {rule.allowed}")
+                value = "(secret, not shown)" if rule.secret else repr(types.without_login(text))
+                problems.append(f"{name}: {value} is not allowed; allowed: {rule.allowed}")
     problems += [line for name, line in _contradictions(values) if name not in wrong]
     if problems:
         raise SettingsError(problems)
@@ -261,7 +263,7 @@ def _read_properties_file(given: Mapping[str, str], problems: list[str]) -> dict
     except _NOT_ALLOWED:
         return {}  # said where the setting itself is read
     properties, wrong = read_properties(file)
-    problems += [f"KAFKA_PROPERTIES_FILE: {path!r}: {line}" for line in wrong]
+    problems += [f"KAFKA_PROPERTIES_FILE: {shown(file)} {line}" for line in wrong]
     return properties
 
 

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.client_config import ClientConfig
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import describe, error_of, is_no_permission
@@ -22,24 +21,22 @@ class ConnectionFailed(Exception):
     """No broker could be reached, or it refuses us; the message says what to look at."""
 
 
-def create_consumer_with_retry(
+def connect_with_retry(
+    consumer: InputConsumer,
     settings: Settings,
     log: FilteringBoundLogger,
-    client_log: Any,
     wait: Callable[[float], bool],
-    client_options: ClientConfig | None = None,
-) -> InputConsumer:
-    """A consumer that has reached a broker.
+) -> None:
+    """Returns once the consumer has reached a broker.
 
     Tries STARTUP_RETRIES times with growing pauses; `wait` pauses, and returns True to give up
     because the process is to stop. Raises ConnectionFailed, at once where the broker refuses the
-    login; KafkaException for a configuration that the client does not take.
+    login.
     """
-    consumer = InputConsumer(settings, log, client_log, client_options)
     for attempt in range(1, settings.startup_retries + 1):
         error = _try_to_connect(consumer, wait)
         if error is None:
-            return consumer
+            return
         if is_no_permission(error):
             raise ConnectionFailed(
                 f"no permission to see topic {settings.input_topic}: {describe(error)}"

@@ -8,8 +8,8 @@ to a position, whether at the start, in a rebalance, after an abort, or behind a
 
 import threading
 import time
-from collections.abc import Collection, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from typing import Any, Final, Protocol
 
 from confluent_kafka import (
     Consumer,
@@ -22,7 +22,9 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig, consumer_config
 from kafka_processor.config import Settings
+from kafka_processor.disposal import free_in_background
 from kafka_processor.fence import Fence, Verdict
+from kafka_processor.input_topic import InputTopic
 from kafka_processor.kafka_errors import (
     describe,
     error_of,
@@ -30,8 +32,23 @@ from kafka_processor.kafka_errors import (
     is_fenced_member,
     is_no_permission,
     is_refused_login,
+    is_unreadable,
+    size_of_refused_response,
 )
-from kafka_processor.placing import OffsetLookup, Placement
+from kafka_processor.offset_lookup import OffsetLookup
+from kafka_processor.pipeline import Message as AnyMessage
+from kafka_processor.placing import Placement, Start
+from kafka_processor.positions import Positions
+from kafka_processor.unreadable_partitions import UnreadablePartitions
+
+SEARCHING_WAIT: Final = 0.002
+"""Seconds to wait for a message while the end of an unreadable batch is searched for."""
+LOOK_INTERVAL: Final = 0.001
+"""Seconds between two looks for a message, while there is none."""
+WAKE_INTERVAL: Final = 1.0
+"""Seconds after which the client's main thread is woken, far less than a session may be silent."""
+MAX_INT32: Final = 2**31 - 1
+_GONE: Final = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class ConsumerEnded(Exception):
@@ -74,13 +91,21 @@ class InputConsumer:
         self._waiting: set[int] = set()
         self._out_of_range: set[int] = set()
         self._last_logged: dict[int, float] = {}
-        self._lookup = OffsetLookup(settings, self._log_at_times)
+        self._input = InputTopic(settings, client_log)
+        self._lookup = OffsetLookup(settings, self._input, self.complain)
         self._awaited: set[tuple[int, int]] | None = None
         self._answered: set[tuple[int, int]] | None = None
         """Partitions and offsets of the commit without a transaction that was asked for last, and
         of the one that was answered last."""
         self._commit_error: KafkaError | None = None
         self._is_in_rebalance = False
+        self._next_wake = 0.0
+        self._too_large = 0
+        """Bytes of an answer that the client did not take; 0: it has taken all."""
+        self._positions = Positions()
+        """Of the partitions that are owned."""
+        self._unreadable = UnreadablePartitions(settings, log, client_log)
+        """Of these partitions nothing is fetched, until it is known how far that reaches."""
 
     @property
     def owned(self) -> frozenset[int]:
@@ -93,6 +118,10 @@ class InputConsumer:
         if topic.error and topic.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise KafkaException(topic.error)
         return len(topic.partitions)
+
+    def expect_new_topic(self) -> None:
+        """The input topic was created after this process began: it is read from its beginning."""
+        self._lookup.expect_new_topic()
 
     def serve(self) -> None:
         """Lets the client report errors before the group is joined."""
@@ -129,31 +158,103 @@ class InputConsumer:
 
         client.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
 
-    def poll_messages(self, limit: int, timeout: float) -> dict[int, list[Message]]:
+    def poll_messages(self, limit: int, timeout: float) -> Mapping[int, Sequence[AnyMessage]]:
         """What is there, at most `limit` messages by partition; waits for the first one only.
 
-        `timeout` in seconds. Rebalances and errors are handled in here; raises ConsumerEnded.
+        For records that cannot be read there are stand-ins. `timeout` in seconds. Rebalances and
+        errors are handled in here; raises ConsumerEnded.
         """
         if self._fence:
             self._settle(self._fence, timeout)
             return {}
+        self._input.watch()
+        if self._too_large:
+            self._make_room()
+        if self._unreadable.is_active:
+            stand_ins = self._unreadable.hand_out(limit)
+            self._fetch_passed()
+            if stand_ins:
+                return stand_ins
+            timeout = min(timeout, SEARCHING_WAIT)
+        return self._take(self._consume(limit, timeout))
+
+    def _consume(self, limit: int, timeout: float) -> list[Message]:
+        began = time.monotonic()
+        self._wake_client(began)
         messages = self._client.consume(limit, 0)
-        if not messages and timeout > 0:
-            messages = self._client.consume(1, timeout)
-            if messages and limit > 1:
-                messages += self._client.consume(limit - 1, 0)
+        # The client itself waits by the wall clock: stepped back by a minute, that clock would hold
+        # us for a minute.
+        while not messages and (left := began + timeout - time.monotonic()) > 0:
+            time.sleep(min(LOOK_INTERVAL, left))
+            messages = self._client.consume(limit, 0)
+        return messages
+
+    def _take(self, messages: Iterable[Message]) -> dict[int, list[Message]]:
+        """Messages by partition; deals with errors among them."""
         by_partition: dict[int, list[Message]] = {}
+        unreadable: dict[int, int] = {}
+        """By partition, the number of messages before the first error of that kind."""
         for message in messages:
             if error := message.error():
-                self.handle_error(error, message.partition())
+                partition = message.partition()
+                if is_unreadable(error) and partition is not None:
+                    unreadable.setdefault(partition, len(by_partition.get(partition, ())))
+                elif partition not in unreadable:
+                    self.handle_error(error, partition)
                 continue
             partition = message.partition()
             run = by_partition.get(partition)  # type: ignore[arg-type]
             if run is None:
                 run = by_partition[partition] = []  # type: ignore[index]
             run.append(message)
+        for partition, count in unreadable.items():
+            # After a bad checksum the client goes on at a wrong place, and finds anything there.
+            by_partition[partition] = by_partition.get(partition, [])[:count]
         # Some may have been revoked, or gone back, while the list was being filled.
-        return {p: run for p, run in by_partition.items() if p in self._owned}
+        found = {p: run for p, run in by_partition.items() if run and p in self._owned}
+        self._note_positions(found)
+        for partition in unreadable.keys() & self._fetched:
+            self._suspect(partition)
+        return found
+
+    def _note_positions(self, found: Mapping[int, Sequence[Message]]) -> None:
+        now = time.monotonic()
+        for partition, run in found.items():
+            self._positions.move(partition, run[-1].offset() + 1, now)  # type: ignore[operator]
+        for partition in self._positions.standing_still(self._fetched, now):
+            fetched = TopicPartition(self._topic, partition)
+            _, end = self._client.get_watermark_offsets(fetched, cached=True)
+            if self._positions.is_suspect(partition, end):
+                self._suspect(partition)
+
+    @property
+    def _fetched(self) -> Set[int]:
+        if not self._unreadable.is_active:
+            return self._owned
+        return self._owned - self._unreadable.partitions
+
+    def _suspect(self, partition: int) -> None:
+        """Stops fetching the partition until it is known how far it cannot be read."""
+        self._unassign(self._client, [partition])
+        self._unreadable.suspect(partition, self._positions.next(partition))
+
+    def _fetch_passed(self) -> None:
+        """Fetches partitions again, behind what could not be read."""
+        passed = dict(self._unreadable.passed)
+        if passed and self._assign(passed):
+            self._unreadable.forget(passed)
+
+    def _stop_fetching(self, client: Consumer, partitions: Collection[int]) -> None:
+        """Of some of the owned partitions, for good or until they are placed anew."""
+        self._unassign(client, set(partitions) - self._unreadable.partitions)
+        self._unreadable.forget(partitions)
+
+    def _wake_client(self, now: float) -> None:
+        """The thread that sends the heartbeats waits by the wall clock too, and would sleep through
+        the session after a step back. Any question to it ends its wait."""
+        if now >= self._next_wake:
+            self._next_wake = now + WAKE_INTERVAL
+            self._client.memberid()
 
     def place_waiting(self) -> list[Placement]:
         """Looks up where waiting partitions go on, and starts to fetch them.
@@ -162,19 +263,53 @@ class InputConsumer:
         """
         if self._fence or not self._waiting:
             return []
-        placements = self._lookup.find(self._client, self._waiting, self._out_of_range)
-        try:
-            self._client.incremental_assign(
-                [TopicPartition(self._topic, p.partition, p.offset) for p in placements]
-            )
-        except KafkaException as exception:
-            self._log_at_times("cannot read the input yet", error_of(exception))
+        placements = self._lookup.find(
+            self._client, self._waiting, self._out_of_range, bool(self._owned)
+        )
+        if self._input.is_missing:
+            self.complain("the input topic is gone, waiting for it", _GONE)
+        starts = {p.partition: p.offset for p in placements}
+        if not self._assign(starts):
             return []
-        placed = {p.partition for p in placements}
+        placed = starts.keys()
         self._owned |= placed
         self._waiting -= placed
         self._out_of_range -= placed
+        self._log_starts(placements)
         return placements
+
+    def _assign(self, starts: Mapping[int, int]) -> bool:
+        """Starts to fetch, by partition from which offset on; whether the client does."""
+        try:
+            self._client.incremental_assign(
+                [TopicPartition(self._topic, p, offset) for p, offset in starts.items()]
+            )
+        except KafkaException as exception:
+            self.complain("cannot read the input yet", error_of(exception))
+            return False
+        now = time.monotonic()
+        for partition, offset in starts.items():
+            self._positions.move(partition, offset, now)
+        return True
+
+    def _log_starts(self, placements: Iterable[Placement]) -> None:
+        """Names the partitions that start without a committed offset."""
+        new = {p.partition: p.offset for p in placements if p.start is Start.NEW_PARTITION}
+        if new:
+            self._log.info("new partitions are read from their beginning", starts_at=new)
+        reset = {p.partition: p.offset for p in placements if p.start is Start.RESET}
+        if not reset:
+            return
+        decided_by = {"starts_at": reset, "AUTO_OFFSET_RESET": self._settings.auto_offset_reset}
+        if self._lookup.has_summary(self._client):
+            self._log.warning(
+                "the group has no committed offsets, but SUMMARY_TOPIC has records; if the group "
+                "has run before, its offsets have expired (offsets.retention.minutes of the "
+                "brokers) or were deleted",
+                **decided_by,
+            )
+        else:
+            self._log.info("the group has no committed offsets yet", **decided_by)
 
     @property
     def is_placing(self) -> bool:
@@ -187,14 +322,22 @@ class InputConsumer:
         return self._fence.age if self._fence else 0.0
 
     @property
-    def out_of_range(self) -> frozenset[int]:
-        """Partitions that cannot be read on where they are: all have to `rewind`."""
-        return frozenset(self._out_of_range & self._owned)
+    def misplaced(self) -> str | None:
+        """Why partitions cannot be read on where they are, and all have to `rewind`; else None."""
+        if self._owned and self._input.has_changed:
+            return "the input topic was deleted and created again"
+        if lost := self._out_of_range & self._owned:
+            return f"partitions {sorted(lost)} cannot be read where they were left"
+        return None
+
+    def ask_for_topic(self) -> Callable[[], bool]:
+        """Asks which topic has the input's name now; see `InputTopic.ask`."""
+        return self._input.ask()
 
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
         if self._owned and not self._fence:
-            self._unassign(self._client, self._owned)
+            self._stop_fetching(self._client, self._owned)
         self._waiting |= self._owned
         self._owned.clear()
 
@@ -236,15 +379,21 @@ class InputConsumer:
 
     def close(self, timeout: float) -> None:
         """Leaves the group; partitions are revoked first. Gives up after `timeout` seconds."""
+        self._unreadable.close()
+        self._close_fence()
         closing = threading.Thread(target=self._client.close, daemon=True)
-        closing.start()
+        try:
+            closing.start()
+        except RuntimeError as error:  # the system has no thread to give
+            self._log.warning("cannot leave the group, which will notice", error=str(error))
+            return
         closing.join(timeout)
 
     def _give_up(self, client: Consumer, partitions: Iterable[TopicPartition]) -> None:
         numbers = {p.partition for p in partitions}
         # Also with nothing to unassign: the client would do it itself, with those that wait too,
         # which are not assigned, and fail.
-        self._unassign(client, numbers & self._owned)
+        self._stop_fetching(client, numbers & self._owned)
         self._owned -= numbers
         self._waiting -= numbers
         self._out_of_range -= numbers
@@ -265,7 +414,7 @@ class InputConsumer:
             if partition in self._owned:
                 self._out_of_range.add(partition)
         elif error.code() != KafkaError._PARTITION_EOF:
-            self._log_at_times("cannot read the input now, will try again", error)
+            self.complain("cannot read the input now, will try again", error)
 
     def end_if_fenced(self) -> None:
         """Our transactional id has another owner too. Raises ConsumerEnded."""
@@ -280,7 +429,7 @@ class InputConsumer:
         try:
             verdict = fence.look()
         except KafkaException as exception:
-            self._log_at_times("cannot look up who has our INSTANCE_ID yet", error_of(exception))
+            self.complain("cannot look up who has our INSTANCE_ID yet", error_of(exception))
             verdict = Verdict.OPEN
         if verdict is Verdict.ANOTHER_PROCESS:
             raise self._ended(fence.error)
@@ -288,8 +437,13 @@ class InputConsumer:
             time.sleep(timeout)
             return
         self._log.warning("the group lost track of this process, joining it again")
-        self._fence = None
+        self._close_fence()
         self._renew()
+
+    def _close_fence(self) -> None:
+        if self._fence:
+            self._fence.close()
+            self._fence = None
 
     def _ended(self, error: KafkaError) -> ConsumerEnded:
         instance = self._settings.instance_id
@@ -303,25 +457,40 @@ class InputConsumer:
         """
         self.has_joined = False
         lost = self._owned | self._waiting
+        self._unreadable.forget(lost)
         for partitions in (self._owned, self._waiting, self._out_of_range):
             partitions.clear()
         old = [self._client]
         self._client = self._new_client()
-        # On a thread of its own: it may take its time, and has nothing more to say.
-        threading.Thread(target=old.clear, daemon=True).start()
+        free_in_background(old)
         if self._listener:
             self._listener.on_lost(sorted(lost))
             self._subscribe(self._client, self._listener)
 
+    def _make_room(self) -> None:
+        """A new client that takes an answer as large as the one that was too large for the old one,
+        which would ask for it for ever. Raises ConsumerEnded, as a rebalance may."""
+        room = min(2 * self._too_large, MAX_INT32)
+        self._log.warning(
+            "a batch of the input is larger than expected, joining the group again with more room",
+            bytes=self._too_large,
+        )
+        self._too_large = 0
+        self._client_options = self._client_options | {"receive.message.max.bytes": room}
+        self._client.close()
+        self._renew()
+
     def _on_error(self, error: KafkaError) -> None:
+        if self.has_joined:  # else it may be the answer of something that is no broker
+            self._too_large = size_of_refused_response(error) or self._too_large
         if is_refused_login(error):
             self.refused_login = describe(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.found_no_broker = True
         if self.has_joined:
-            self._log_at_times("connection trouble", error)
+            self.complain("connection trouble", error)
 
-    def _log_at_times(self, event: str, error: KafkaError) -> None:
+    def complain(self, event: str, error: KafkaError) -> None:
         """One line for each kind of trouble in 30 seconds: a broker that is away has many."""
         now = time.monotonic()
         if now - self._last_logged.get(error.code(), -30.0) >= 30.0:

@@ -8,6 +8,8 @@ import tempfile
 from base64 import b64decode
 from pathlib import Path
 
+from kafka_processor.trusted_files import read_trusted
+
 MINIMUM_BYTES = 32
 KEY_FORM = "32 bytes or more as hex or base64"
 PROJECT_KEY_FILE = ".device_id.key"
@@ -32,9 +34,10 @@ def parse_key(text: str) -> bytes:
 
 
 def read_key_file(path: str) -> bytes:
-    """The key in a file. Raises ValueError if the file cannot be read or holds no key."""
+    """The key in a file. Raises ValueError if the file cannot be read or holds no key, NotTrusted
+    if other users may write it."""
     try:
-        return parse_key(Path(path).expanduser().read_text("ascii"))
+        return parse_key(read_trusted(Path(path).expanduser()).decode("ascii"))
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

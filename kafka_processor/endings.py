@@ -6,10 +6,13 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 
 from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.printable import printable
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_WRONG_SETTINGS: Final = 2
+EXIT_INTERRUPTED: Final = 130
+"""As a shell says it of a command that Ctrl-C has ended."""
 
 
 def explain(exception: KafkaException) -> tuple[str, int]:
@@ -22,4 +25,4 @@ def explain(exception: KafkaException) -> tuple[str, int]:
 
 def say(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201
+        print(printable(line), file=sys.stderr)  # noqa: T201

@@ -6,14 +6,17 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from kafka_processor.background_commit import Patience
-from kafka_processor.client_config import ClientConfig
+from kafka_processor.client_config import ClientConfig, connection_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import error_of, is_producer_fenced
-from kafka_processor.producer import GRACE, OutputProducer, batch_failed
+from kafka_processor.producer import GRACE, OutputProducer, ProducerNeverStarts, batch_failed
+from kafka_processor.record_limits import RecordLimits
+from kafka_processor.topic_configs import broker_setting
 
 START_TIMEOUT: Final = 1.0
 """Seconds for one try to take over the transactional id; the next try goes on with it."""
@@ -26,6 +29,14 @@ offsets is known to hang, in spite of its timeout, when a coordinator dies (libr
 and 5511), and a new client, which costs a tenth of a second, gets over it."""
 
 
+def transactional_id(settings: Settings) -> str:
+    """`<group>/<INSTANCE_ID>`, with a random instance where none is set.
+
+    An INSTANCE_ID has no `/`, so that no two pairs of group and instance share an id.
+    """
+    return f"{settings.consumer_group}/{settings.instance_id or token_hex(8)}"
+
+
 class ExactlyOnceProducer(OutputProducer):
     """Nothing of a batch is visible before all of it is."""
 
@@ -33,17 +44,16 @@ class ExactlyOnceProducer(OutputProducer):
         self,
         settings: Settings,
         consumer: InputConsumer,
-        max_record: int,
+        limits: RecordLimits,
         logger: Any,
         client_options: ClientConfig | None = None,
     ) -> None:
-        super().__init__(settings, consumer, max_record, logger, client_options)
+        super().__init__(settings, consumer, limits, logger, client_options)
         self._patience = Patience(FIRST_PATIENCE, settings.transaction_timeout + GRACE)
         # One id for the life of the process: a new client under it ends, and shuts out, what the
         # one before has left open.
-        instance = settings.instance_id or token_hex(8)
-        self._config["transactional.id"] = f"{settings.consumer_group}-{instance}"
-        self._config["transaction.timeout.ms"] = round(settings.transaction_timeout * 1000)
+        self._options.setdefault("transactional.id", transactional_id(settings))
+        self._options["transaction.timeout.ms"] = round(settings.transaction_timeout * 1000)
 
     def begin(self) -> None:
         try:
@@ -70,7 +80,30 @@ class ExactlyOnceProducer(OutputProducer):
         return False
 
     def _take_over(self, client: Producer) -> None:
-        client.init_transactions(START_TIMEOUT)
+        try:
+            client.init_transactions(START_TIMEOUT)
+        except KafkaException as exception:
+            error = error_of(exception)
+            if error.code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+                raise ProducerNeverStarts(self._why_timeout_is_refused(), error) from None
+            if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                id_ = self._options["transactional.id"]
+                reason = f"no permission: WRITE on transactional id {id_} ({error.name()})"
+                raise ProducerNeverStarts(f"{reason}; ask for an ACL", error) from None
+            raise
+
+    def _why_timeout_is_refused(self) -> str:
+        ours = self._settings.transaction_timeout
+        reason = f"TRANSACTION_TIMEOUT: {ours:g} s is more than the broker allows"
+        admin = AdminClient(connection_config(self._settings) | {"logger": self._options["logger"]})
+        try:
+            limit = broker_setting(admin, "transaction.max.timeout.ms")
+        except KafkaException:
+            limit = None
+        if limit is None:
+            return f"{reason}; set it to at most the broker's transaction.max.timeout.ms"
+        seconds = int(limit) / 1000
+        return f"{reason} (transaction.max.timeout.ms={limit}); set it to {seconds:g} or less"
 
     def _abort(self, client: Producer) -> bool:
         # A record that failed, or is thrown away on its way, leaves a gap in the sequence numbers
@@ -98,6 +131,7 @@ class ExactlyOnceProducer(OutputProducer):
             lambda: _repeat(
                 lambda left: client.send_offsets_to_transaction(offsets, group, left), deadline
             ),
+            self._demand_same_topic(),
             lambda: _repeat(client.commit_transaction, deadline),
         )
 

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from kafka_processor.client_config import connection_config, reader_config
 from kafka_processor.config import Settings
+from kafka_processor.disposal import free_in_background
 
 TIMEOUT: Final = 1.0
 """Seconds for one look; the loop stands still meanwhile, which it does anyway."""
@@ -46,6 +47,12 @@ class Fence:
         self._reader = Consumer(reader_config(settings) | group | own)
         self._began = time.monotonic()
         self._offsets: list[int] | None = None
+
+    def close(self) -> None:
+        """Frees both clients without waiting for them."""
+        clients: list[Any] = [self._admin, self._reader]
+        del self._admin, self._reader
+        free_in_background(clients)
 
     @property
     def age(self) -> float:

@@ -2,13 +2,17 @@
 
 import logging
 import sys
-from typing import Any
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from kafka_processor.config import Settings
+from kafka_processor.printable import printable
 
+MAX_LENGTH: Final = 2000
+"""Characters of one text in a line: no text of our own has more."""
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -29,6 +33,7 @@ def create_log(settings: Settings) -> FilteringBoundLogger:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _made_printable,
             shape,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
@@ -36,6 +41,15 @@ def create_log(settings: Settings) -> FilteringBoundLogger:
     )
     log: FilteringBoundLogger = structlog.get_logger()
     return log
+
+
+def _made_printable(_log: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Texts may come from a broker or a record. The console renderer writes them as they are; what
+    is no text it writes by `repr`, which is safe, as JSON is."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value, MAX_LENGTH)
+    return event
 
 
 class ClientLog:

@@ -10,7 +10,7 @@ from kafka_processor.batch import Batch
 from kafka_processor.config import Settings
 from kafka_processor.failed_messages import FailedMessages
 from kafka_processor.observer import Observer
-from kafka_processor.placing import Placement
+from kafka_processor.placing import Placement, Start
 from kafka_processor.producer import BatchFailed
 from kafka_processor.skipped import SkippedBacklog
 
@@ -29,18 +29,24 @@ class LoopLog(Observer):
         self._next_slow = 0.0
         self._totals: Counter[str] = Counter()
         """What this process has committed, by outcome, and what was gone before it was read."""
+        self._committed: dict[int, int] = {}
+        """Offsets: the group's are deleted together with a topic."""
 
     def turned(self) -> None:
         self._report(at_once=False)
 
     def placed(self, placement: Placement) -> None:
-        if placement.committed is not None and placement.committed != placement.offset:
+        if placement.start in (Start.GAP, Start.NEW_TOPIC):
+            committed = placement.committed
+            if committed is None:
+                committed = self._committed.get(placement.partition)
             self._log.error(
-                "messages are gone that were not read",
+                "messages were deleted before they were read",
                 partition=placement.partition,
-                committed=placement.committed,
-                goes_on_at=placement.offset,
-                messages=placement.gap,
+                committed=committed,
+                resumes_at=placement.offset,
+                messages=placement.gap if placement.start is Start.GAP else "not known",
+                why=placement.start.value,
             )
             self._totals["gone_unread"] += placement.gap
 
@@ -51,6 +57,7 @@ class LoopLog(Observer):
             self._skipped.add(work.skipped_ages, now)
             self._failed.add(work.outcomes, work.last_failed, now)
         offsets = {partition: work.next_offset for partition, work in sorted(batch.works.items())}
+        self._committed |= offsets
         self._log.debug("committed", messages=batch.messages, offsets=offsets, seconds=seconds)
         if seconds >= SLOW_COMMIT and now >= self._next_slow:
             self._next_slow = now + SLOW_INTERVAL

@@ -2,48 +2,73 @@
 
 import argparse
 import gc
+import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import FrameType
 
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.at_least_once import AtLeastOnceProducer
-from kafka_processor.config import (
-    Settings,
-    SettingsError,
-    environment_and_dotenv,
-    load_settings,
-    noting,
-    rules,
+from kafka_processor.cautions import cautions
+from kafka_processor.client_config import connection_config
+from kafka_processor.config import Settings, SettingsError, load_settings, noting, rules
+from kafka_processor.connecting import ConnectionFailed, connect_with_retry
+from kafka_processor.consumer import ConsumerEnded, InputConsumer
+from kafka_processor.core_dumps import forbid_core_dumps
+from kafka_processor.endings import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_WRONG_SETTINGS,
+    explain,
+    say,
 )
-from kafka_processor.connecting import ConnectionFailed, create_consumer_with_retry
-from kafka_processor.consumer import ConsumerEnded
-from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
-from kafka_processor.exactly_once import ExactlyOnceProducer
-from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.environment import Environment, read_environment
+from kafka_processor.heartbeat import Heartbeat, places
 from kafka_processor.listening import CannotListen
 from kafka_processor.logs import ClientLog, create_log
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
+from kafka_processor.printable import printable
 from kafka_processor.processor import Processor
+from kafka_processor.producer import ProducerNeverStarts
+from kafka_processor.producers import create_producer
 from kafka_processor.project_key import find_key, find_or_make_key, project_key
+from kafka_processor.record_limits import RecordLimits
+from kafka_processor.streams import guard_streams, is_delivered
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
+from kafka_processor.topic_configs import LimitLookup
 from kafka_processor.topics import TopicsNotReady, prepare_topics
 from kafka_processor.transformer import key_id
-from kafka_processor.watching import Watch, demand_packages, watch
+from kafka_processor.trusted_files import shown
+from kafka_processor.watching import Watch, demand_packages, try_libraries, watch
 
 STOP_TIMEOUT = 2.5
-"""Seconds to finish the batch in hand at a stop; with leaving the group it takes under 5."""
+"""Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+
+
+class StopSignal(threading.Event):
+    """Set by SIGINT or SIGTERM."""
+
+    at = 0.0
+    """When, by `time.monotonic()`."""
+
+    def set(self) -> None:
+        self.at = self.at or time.monotonic()
+        super().set()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code (`docs/contract.md`)."""
+    guard_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments[:1]) == ["replay"]:
         from kafka_processor.replay import command  # noqa: PLC0415  # costs the daemon nothing
@@ -54,22 +79,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return dashboard.main(arguments[1:])
     options = _read_arguments(arguments)
-    stopping = threading.Event()
-    if not options.check:
+    stopping = StopSignal()
+    if options.check:  # it changes nothing, so it may end anywhere
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    else:
         _set_on_signals(stopping)
     try:
-        given = environment_and_dotenv(os.environ)
-        settings = _load(given)
+        given = read_environment(os.environ, options.env_file)
+        settings = _load(given.values)
+        if not settings.allow_core_dumps:
+            forbid_core_dumps()
         log = create_log(settings)
         if options.check:
-            return _check(settings, log)
+            exit_code = _check(settings, given, log)
+            return exit_code if is_delivered() else EXIT_FAILED
+        if multiprocessing.parent_process() is None:  # no worker: what follows would be repeated
+            for file in given.files:
+                log.info("settings read", file=shown(file))
+            for line in cautions(settings, given):
+                log.warning(line)
         key = find_or_make_key(settings, log)
         if options.workers > 1:
             from kafka_processor.workers import supervise  # noqa: PLC0415  # nor does this
 
             environments = [_of_worker(settings, number) for number in range(options.workers)]
-            return supervise(environments, _run_worker, stopping, log)
-        return _run(settings, given, key, log, stopping)
+            run_worker = partial(main, _arguments_of_workers(options))
+            return supervise(environments, run_worker, stopping, log)
+        return _run(settings, given.values, key, log, stopping)
     except SettingsError as error:
         say(*error.lines)
         return EXIT_WRONG_SETTINGS
@@ -100,17 +136,22 @@ def _of_worker(settings: Settings, number: int) -> dict[str, str]:
     return own
 
 
-def _run_worker() -> int:
-    return main([])
+def _arguments_of_workers(options: argparse.Namespace) -> list[str]:
+    return [] if options.env_file is None else ["--env-file", options.env_file]
 
 
-def _check(settings: Settings, log: FilteringBoundLogger) -> int:
+def _check(settings: Settings, given: Environment, log: FilteringBoundLogger) -> int:
     key = find_key(settings)
     name = key_id(key) if key else "(to be made at the first start)"
+    for file in given.files:
+        print(f"settings: read from {shown(file)}")  # noqa: T201
+    try_libraries(settings, given.values, log)
     print("settings: allowed")  # noqa: T201
+    for line in cautions(settings, given):
+        print(f"warning: {line}")  # noqa: T201
     try:
-        for line in check(settings, name, ClientLog(log)):
-            print(line, flush=True)  # noqa: T201
+        for line in check(settings, name, log, ClientLog(log)):
+            print(printable(line), flush=True)  # noqa: T201
     except KeyChangedError as error:
         say(str(error))
         return EXIT_WRONG_SETTINGS
@@ -129,7 +170,7 @@ def _run(
     given: Mapping[str, str],
     key: bytes,
     log: FilteringBoundLogger,
-    stopping: threading.Event,
+    stopping: StopSignal,
 ) -> int:
     for name, setting in settings.overruled_properties:
         log.warning("KAFKA_PROPERTIES_FILE: ignored", property=name, decided_by=setting)
@@ -140,15 +181,24 @@ def _run(
             Heartbeat() as heartbeat,
             watch(settings, given, key_id(key), log, heartbeat) as watchers,
         ):
+            if not heartbeat.is_visible:
+                tried = [str(place) for place in places()]
+                log.warning("no folder for the health file: the health check fails", tried=tried)
             try:
                 _work(settings, key, log, stopping, heartbeat, watchers)
-            except (ConnectionFailed, ConsumerEnded, TopicsNotReady):
+            except (ConnectionFailed, ConsumerEnded, ProducerNeverStarts, TopicsNotReady):
                 if not stopping.is_set():
                     raise
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
-    except (CannotListen, ConnectionFailed, ConsumerEnded, TopicsNotReady) as error:
+    except (
+        CannotListen,
+        ConnectionFailed,
+        ConsumerEnded,
+        ProducerNeverStarts,
+        TopicsNotReady,
+    ) as error:
         log.error(str(error))
         return EXIT_FAILED
     except KafkaException as exception:
@@ -163,7 +213,7 @@ def _work(
     settings: Settings,
     key: bytes,
     log: FilteringBoundLogger,
-    stopping: threading.Event,
+    stopping: StopSignal,
     heartbeat: Heartbeat,
     watchers: Watch,
 ) -> None:
@@ -176,18 +226,21 @@ def _work(
     _collect_garbage_rarely()
     client_log = ClientLog(log)
     options = watchers.client_options
-    consumer = create_consumer_with_retry(settings, log, client_log, wait, options)
-    max_record = prepare_topics(settings, consumer, log, client_log, wait)
-    exactly_once = settings.delivery == "exactly-once"
-    producer = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
+    limits = RecordLimits()
+    consumer = InputConsumer(settings, log, client_log, options)
+    producer = create_producer(settings, consumer, limits, client_log, options)
+    connect_with_retry(consumer, settings, log, wait)
+    admin = AdminClient(connection_config(settings) | {"logger": client_log})
+    limits.update(prepare_topics(settings, consumer, log, admin, wait))
     processor = Processor(
         settings,
         consumer,
-        producer(settings, consumer, max_record, client_log, options),
-        Pipeline(settings, key, notes_trace_parents=watchers.notes_trace_parents),
+        producer,
+        Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
         SummaryPrinter(settings, key_id(key)),
         log,
         watchers.observers,
+        LimitLookup(settings, admin, limits, log),
     )
     watchers.set_readiness(processor.why_not_working)
     try:
@@ -198,7 +251,8 @@ def _work(
     except BaseException:
         processor.leave()
         raise
-    processor.stop(STOP_TIMEOUT)
+    # The turn of the loop that met the signal may have waited for a broker itself.
+    processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -217,6 +271,11 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--check",
         action="store_true",
         help="check settings, key, connection, topics and permissions; change nothing; exit",
+    )
+    parser.add_argument(
+        "--env-file",
+        metavar="FILE",
+        help="read settings from this file instead of .env; the environment is above it",
     )
     parser.add_argument(
         "--workers",

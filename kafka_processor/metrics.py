@@ -12,6 +12,7 @@ from kafka_processor.timestamps import rfc3339
 
 MAX_LINES: Final = 1000
 MAX_BYTES: Final = 256 * 1024
+"""Of a record (contract)."""
 
 
 def topics_of_outcomes(settings: Settings) -> dict[Outcome, str | None]:
@@ -61,15 +62,17 @@ class MessageMetrics:
         return line if replay_of is UNSET else f'{line},"replay_of":"{replay_of}"'
 
     @staticmethod
-    def records(lines: Sequence[str], processing_time: float, now: int) -> Iterator[bytes]:
+    def records(
+        lines: Sequence[str], processing_time: float, now: int, max_bytes: int = MAX_BYTES
+    ) -> Iterator[bytes]:
         """The values for metrics-output.
 
         `processing_time` is one message's share of the seconds that its batch took, `now` in
-        milliseconds. A record holds at most 1,000 lines and 256 KiB (contract).
+        milliseconds. A record holds at most 1,000 lines and `max_bytes`, but at least one line.
         """
         end = f',"processing_time":{processing_time:.9f},"timestamp":"{rfc3339(now)}"}}'
         for start in range(0, len(lines), MAX_LINES):
-            yield from _within_size(lines[start : start + MAX_LINES], end)
+            yield from _within_size(lines[start : start + MAX_LINES], end, max_bytes)
 
 
 @lru_cache(maxsize=4096)  # neighbours share their age, and writing a float takes long
@@ -77,11 +80,11 @@ def _seconds(milliseconds: int) -> str:
     return repr(milliseconds / 1000)
 
 
-def _within_size(lines: Sequence[str], end: str) -> Iterator[bytes]:
+def _within_size(lines: Sequence[str], end: str, max_bytes: int) -> Iterator[bytes]:
     value = ('{"message_details":[' + f"{end},".join(lines) + end + "]}").encode()
-    if len(value) <= MAX_BYTES or len(lines) == 1:
+    if len(value) <= max_bytes or len(lines) == 1:
         yield value
     else:
         middle = len(lines) // 2
-        yield from _within_size(lines[:middle], end)
-        yield from _within_size(lines[middle:], end)
+        yield from _within_size(lines[:middle], end, max_bytes)
+        yield from _within_size(lines[middle:], end, max_bytes)

@@ -1,23 +1,31 @@
 """Whether OpenLineage's own settings ask for lineage; what else they say is for its client."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from kafka_processor.config import SettingsError
+from kafka_processor.trusted_files import NotTrusted, read_trusted, shown, trusted_users
 
 CONFIG_NAME: Final = "openlineage.yml"
 
 
 def is_lineage_wanted(given: Mapping[str, str]) -> bool:
-    """Raises SettingsError for a file that is named and not there."""
+    """Raises SettingsError for a file that is named and not there, or that others may write: it
+    names the code that the client loads."""
     if given.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
     named = given.get("OPENLINEAGE_CONFIG", "").strip()
     if named and not os.path.isfile(named):  # noqa: PTH113  # which does not raise, as below
         raise SettingsError([f"OPENLINEAGE_CONFIG: {named!r} is not allowed; a file that exists"])
-    return any(map(_names_a_transport, given)) or bool(named) or any(map(os.path.isfile, _places()))
+    found = [path for path in _places() if os.path.isfile(path)]  # noqa: PTH113
+    if named:
+        _demand_trust(Path(named))
+    elif found:  # the client reads the first
+        _demand_trust(found[0], trusted_users())
+    return any(map(_names_a_transport, given)) or bool(named) or bool(found)
 
 
 def _names_a_transport(name: str) -> bool:
@@ -27,4 +35,16 @@ def _names_a_transport(name: str) -> bool:
 def _places() -> list[Path]:
     """Where the client looks for its file."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # which does not raise without a home
-    return [Path.cwd() / CONFIG_NAME, home / ".openlineage" / CONFIG_NAME]
+    places = [home / ".openlineage"]
+    with suppress(FileNotFoundError):  # the working folder has been deleted
+        places.insert(0, Path.cwd())
+    return [place / CONFIG_NAME for place in places]
+
+
+def _demand_trust(path: Path, owners: Collection[int] = ()) -> None:
+    try:
+        read_trusted(path, owners)
+    except NotTrusted as why:
+        raise SettingsError([f"{shown(path)} {why}; or set OPENLINEAGE_DISABLED=true"]) from None
+    except OSError as error:
+        raise SettingsError([f"{shown(path)} cannot be read ({error.strerror})"]) from None

@@ -3,6 +3,7 @@
 Read here only as far as to know whether its package is needed; what else they say is for its SDK.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from kafka_processor.config import SettingsError
 Signal = Literal["traces", "metrics"]
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics")
 PROTOCOL: Final = "http/protobuf"
+FILES: Final = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 
 
 def wanted_signals(given: Mapping[str, str]) -> frozenset[Signal]:
@@ -30,24 +32,28 @@ def wanted_signals(given: Mapping[str, str]) -> frozenset[Signal]:
 def _is_wanted(given: Mapping[str, str], signal: Signal) -> bool:
     exporters = given.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp").split(",")
     is_exported = "otlp" in (exporter.strip() for exporter in exporters)
-    return is_exported and _setting_of(given, signal, "ENDPOINT") is not None
+    return is_exported and setting_of(given, signal, "ENDPOINT") is not None
 
 
 def _problems(given: Mapping[str, str], signal: Signal) -> list[str]:
     problems = []
-    endpoint = _setting_of(given, signal, "ENDPOINT")
+    endpoint = setting_of(given, signal, "ENDPOINT")
     if endpoint and not _is_address(given[endpoint].strip()):
         # Not shown: an address may hold a login.
         problems.append(f"{endpoint}: no address of the form http://localhost:4318")
-    protocol = _setting_of(given, signal, "PROTOCOL")
+    protocol = setting_of(given, signal, "PROTOCOL")
     if protocol and given[protocol].strip() != PROTOCOL:
         problems.append(
             f"{protocol}: {given[protocol]!r} is not spoken; set {PROTOCOL}, and an endpoint for it"
         )
+    for what in FILES:
+        file = setting_of(given, signal, what)
+        if file and not os.path.isfile(given[file].strip()):  # noqa: PTH113  # which does not raise
+            problems.append(f"{file}: {given[file]!r} is not allowed; allowed: a file that exists")
     return problems
 
 
-def _setting_of(given: Mapping[str, str], signal: Signal, what: str) -> str | None:
+def setting_of(given: Mapping[str, str], signal: Signal, what: str) -> str | None:
     """The name of the setting that decides for a signal; None: none does."""
     names = (f"OTEL_EXPORTER_OTLP_{signal.upper()}_{what}", f"OTEL_EXPORTER_OTLP_{what}")
     return next((name for name in names if given.get(name, "").strip()), None)

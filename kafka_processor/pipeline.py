@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 from kafka_processor.checks import Fault, is_too_old, read_event, what_is_wrong
 from kafka_processor.config import Settings
 from kafka_processor.metrics import MessageMetrics
+from kafka_processor.record_limits import RecordLimits
 from kafka_processor.records import (
     CleanedRecord,
     ErrorRecord,
@@ -27,6 +28,7 @@ from kafka_processor.records import (
 )
 from kafka_processor.timestamps import rfc3339
 from kafka_processor.transformer import Pseudonymizer, masked_content, transform_message
+from kafka_processor.unreadable import UnreadableRecord
 
 REPLAY_HEADER: Final = "replay-of"
 TRACE_HEADER: Final = "traceparent"
@@ -52,6 +54,9 @@ UNREADABLE_HEADERS: Final = (SystemError, UnicodeError)
 
 class Message(Protocol):
     """What the pipeline takes of a consumed message; `confluent_kafka.Message` has it."""
+
+    def __len__(self) -> int:
+        """Bytes of the value."""
 
     def offset(self) -> int | None: ...
     def value(self) -> Any: ...
@@ -81,6 +86,8 @@ class Work:
     """The message_id of the last one that failed."""
     seconds: float = 0.0
     """That the work took; whoever asks for it measures that."""
+    size: int = 0
+    """Bytes of the messages' values; whoever asks for the work has counted them."""
     trace_parents: list[bytes] = field(default_factory=list)
     """What these messages' trace headers hold, unchecked; `extend` does not gather them."""
 
@@ -100,6 +107,7 @@ class Work:
         self.skipped_ages += later.skipped_ages
         self.last_failed = later.last_failed or self.last_failed
         self.seconds += later.seconds
+        self.size += later.size
 
 
 def merge(into: dict[int, Work], later: Mapping[int, Work]) -> None:
@@ -123,9 +131,15 @@ class Pipeline:
     """The checks and the transformation under one configuration and key."""
 
     def __init__(
-        self, settings: Settings, key: bytes, *, notes_trace_parents: bool = False
+        self,
+        settings: Settings,
+        key: bytes,
+        *,
+        limits: RecordLimits | None = None,
+        notes_trace_parents: bool = False,
     ) -> None:
         self._settings = settings
+        self._limits = limits or RecordLimits()
         self._notes_trace_parents = notes_trace_parents
         self._max_age = settings.max_message_age * 1000
         self._accepted = settings.accepted_app_versions
@@ -146,12 +160,12 @@ class Pipeline:
         """
         work = Work()
         processed_topic = self._settings.processed_topic
+        surely_fits = self._limits.surely_fits(processed_topic)
         prefix = f"{self._settings.input_topic}-{partition}-"
         # Bound once: so much is done for each message that a look-up is felt.
         examine, line = self._examine, self._metrics.line
         add_record, add_line = work.records.append, work.lines.append
         max_age = self._max_age
-        outcomes: list[Outcome] = []
         device_types: list[str] = []
         locales: list[str] = []
         offset = -1
@@ -167,34 +181,55 @@ class Pipeline:
             replay_of = self._heed_headers(headers, work) if headers else UNSET
             if is_too_old(age, max_age):
                 outcome: Outcome = "skipped"
-                outcomes.append(outcome)
                 work.skipped_ages.append(age)
             else:
                 result = examine(message.value(), message_id)
                 if refused and (partition, offset) in refused:
                     result = _publish_error(result, refused[partition, offset])
                 if isinstance(result, ProcessedRecord):
-                    outcome = "processed"  # counted by its device type
                     if replay_of:
                         result.replay_of = replay_of
-                    device_types.append(result.device_type)
-                    locales.append(result.locale)
-                    add_record((processed_topic, result.user_id.encode(), encode(result)))
+                    value = encode(result)
+                    if len(value) > surely_fits and (cause := self._refusal(result, value)):
+                        origin = _Origin(message_id, partition, offset, age, replay_of)
+                        outcome = self._add_aside(work, _publish_error(result, cause), origin, now)
+                    else:
+                        outcome = "processed"  # counted by its device type
+                        device_types.append(result.device_type)
+                        locales.append(result.locale)
+                        add_record((processed_topic, result.user_id.encode(), value))
                 else:
                     origin = _Origin(message_id, partition, offset, age, replay_of)
-                    outcome, record = self._set_aside(result, origin, now)
-                    outcomes.append(outcome)
-                    add_record(record)
-                    work.last_failed = work.last_failed if outcome == "filtered" else message_id
+                    outcome = self._add_aside(work, result, origin, now)
             add_line(line(message_id, outcome, age, replay_of))
             if replay_of:
                 work.replayed += 1
         work.next_offset = offset + 1
-        work.outcomes.update(outcomes)
-        if device_types:
-            work.outcomes["processed"] = len(device_types)
-        work.device_types.update(device_types)
-        work.locales.update(locales)
+        _count(work, device_types, locales)
+        return work
+
+    def unreadable(
+        self,
+        partition: int,
+        messages: Iterable[UnreadableRecord],
+        now: int,
+        refused: Mapping[tuple[int, int], str],
+    ) -> Work:
+        """The same as `work` for stand-ins of records that the client cannot read."""
+        work = Work()
+        for message in messages:
+            offset, reason = message.at, message.reason
+            message_id = f"{self._settings.input_topic}-{partition}-{offset}"
+            result = Fault("parse_error", f"unreadable record: {reason}", None)
+            if (partition, offset) in refused:
+                result = _publish_error(result, refused[partition, offset])
+            origin = _Origin(message_id, partition, offset, None, UNSET)
+            outcome, record = self._set_aside(result, origin, now)
+            work.records.append(record)
+            work.lines.append(self._metrics.line(message_id, outcome, None, UNSET))
+            work.outcomes[outcome] += 1
+            work.last_failed = message_id
+            work.next_offset = offset + 1
         return work
 
     def _heed_headers(self, headers: Any, work: Work) -> str | UnsetType:
@@ -212,6 +247,27 @@ class Pipeline:
         if type(event) is LoginEvent and event.app_version in self._accepted:
             return transform_message(event, message_id, self._pseudonymizer)
         return event
+
+    def _refusal(self, result: ProcessedRecord, value: bytes) -> str | None:
+        """Why the topic does not take a processed record; None: it does."""
+        return self._limits.refusal(self._settings.processed_topic, result.user_id.encode(), value)
+
+    def _add_aside(
+        self, work: Work, result: LoginEvent | Fault, origin: _Origin, now: int
+    ) -> Outcome:
+        """Adds the record of a message that is not processed: small enough, as far as can be."""
+        outcome, record = self._set_aside(result, origin, now)
+        cause = self._limits.refusal(*record)
+        if cause and outcome != "publish_error":
+            outcome, record = self._set_aside(_publish_error(result, cause), origin, now)
+            cause = self._limits.refusal(*record)
+        if cause:
+            outcome, record = self._set_aside(Fault("publish_error", cause, None), origin, now)
+        work.records.append(record)
+        work.outcomes[outcome] += 1
+        if outcome != "filtered":
+            work.last_failed = origin.message_id
+        return outcome
 
     def _set_aside(
         self, result: LoginEvent | Fault, origin: _Origin, now: int
@@ -251,6 +307,16 @@ class Pipeline:
         )
         key = user_id.encode() if user_id else None
         return result.error_type, (self._settings.errors_topic, key, encode(error))
+
+
+def _count(work: Work, device_types: list[str], locales: list[str]) -> None:
+    """Counts what was skipped and processed, which is too many to count one by one."""
+    if work.skipped_ages:
+        work.outcomes["skipped"] = len(work.skipped_ages)
+    if device_types:
+        work.outcomes["processed"] = len(device_types)
+    work.device_types.update(device_types)
+    work.locales.update(locales)
 
 
 def _publish_error(result: ProcessedRecord | LoginEvent | Fault, cause: str) -> Fault:

@@ -1,96 +1,88 @@
-"""Where a partition goes on: the offset and the counts that the group has committed."""
+"""Where a partition starts: decided from what was committed and from what the topic holds."""
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from enum import Enum
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+import msgspec
 
-from kafka_processor.committed import CommittedOffset, committed_offsets
-from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import error_of
+from kafka_processor.records import decode_snapshot
 
-LOOKUP_TIMEOUT: Final = 1.0
-"""Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
-PAUSE: Final = 0.2
-"""Seconds between two look-ups, while not all is known."""
+
+class Start(Enum):
+    """Why a partition starts where it does."""
+
+    COMMITTED = "the group has read it up to there"
+    GAP = "retention has deleted what follows the committed offset"
+    NEW_TOPIC = "the input topic was deleted and created again"
+    NEW_PARTITION = "it appeared after the group had begun with the topic"
+    RESET = "the group has no committed offset of the topic: AUTO_OFFSET_RESET"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a partition goes on, and what was stored there."""
+    """Where a partition starts, and what was stored with its committed offset."""
 
     partition: int
     offset: int
     committed: int | None
     metadata: str | None
     gap: int = 0
-    """Messages that retention, or a new topic, took away before they were read."""
+    """Messages that retention deleted before they were read."""
+    start: Start = Start.COMMITTED
+    topic_id: str = ""
+    """Of the topic that it is an offset of; empty where the broker has no topic ids."""
 
 
-class OffsetLookup:
-    """Patient: what cannot be looked up now is left out, and asked for again the next time."""
+@dataclass(frozen=True)
+class Past:
+    """What is known of a partition from before."""
 
-    def __init__(self, settings: Settings, complain: Callable[[str, KafkaError], None]) -> None:
-        self._topic = settings.input_topic
-        self._starts_at_end = settings.auto_offset_reset == "latest"
-        self._complain = complain
-        self._next = 0.0
-        self._is_one_by_one = False
-        self._last_asked = -1
+    partition: int
+    committed: int | None
+    metadata: str | None
+    started_at: int | None = None
+    """Where this process has started it, while nothing is committed."""
+    read_as: str = ""
+    """The id of the topic when this process last read the partition; empty: not known."""
+    is_of_begun_topic: bool = False
+    """The group has committed offsets of the topic, or the topic is younger than this process."""
 
-    def find(
-        self, client: Consumer, partitions: Collection[int], out_of_range: Collection[int]
-    ) -> list[Placement]:
-        """Of those that are known; `out_of_range`: those that cannot be read where they were left.
 
-        The others are not: with a broker away, or while the broker still ends the transaction of a
-        process that was killed (KIP-447: unstable offsets).
-        """
-        if time.monotonic() < self._next:
-            return []
-        found: list[Placement] = []
-        try:
-            for asked in self._questions(sorted(partitions)):
-                found += self._ask(client, asked, out_of_range)
-        except KafkaException as exception:
-            self._complain("cannot look up committed offsets yet", error_of(exception))
-            self._is_one_by_one = True
-        if len(found) < len(partitions):
-            self._next = time.monotonic() + PAUSE
-        else:
-            self._is_one_by_one = False
-        return found
+def is_of_other_topic(past: Past, topic_id: str) -> bool:
+    """Whether the past is that of a topic that has been deleted since.
 
-    def _questions(self, partitions: Sequence[int]) -> Iterator[Sequence[int]]:
-        """All at once. Once that has failed one by one, beginning behind the last one asked: the
-        offset of one partition that is undecided would hold up all."""
-        if not self._is_one_by_one:
-            yield partitions
-            return
-        for partition in sorted(partitions, key=lambda each: (each <= self._last_asked, each)):
-            self._last_asked = partition
-            yield [partition]
+    Decided by the committed offset if its snapshot names a topic, else by what this process read.
+    """
+    was = _topic_of_snapshot(past) or past.read_as
+    return bool(was and topic_id) and not topic_id.startswith(was)
 
-    def _ask(
-        self, client: Consumer, partitions: Sequence[int], out_of_range: Collection[int]
-    ) -> Iterator[Placement]:
-        for found in committed_offsets(client, self._topic, partitions, LOOKUP_TIMEOUT):
-            if found.error:
-                self._complain("cannot look up committed offsets yet", found.error)
-            elif found.offset >= 0 and found.partition not in out_of_range:
-                yield Placement(found.partition, found.offset, found.offset, found.metadata)
-            else:
-                yield self._place_by_watermarks(client, found)
 
-    def _place_by_watermarks(self, client: Consumer, found: CommittedOffset) -> Placement:
-        low, high = client.get_watermark_offsets(
-            TopicPartition(self._topic, found.partition), timeout=LOOKUP_TIMEOUT
+def _topic_of_snapshot(past: Past) -> str:
+    try:
+        snapshot = decode_snapshot(past.metadata or "")
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+    return snapshot.topic_id if snapshot.next_offset == past.committed else ""
+
+
+def place(past: Past, topic_id: str, low: int, high: int, *, starts_at_end: bool) -> Placement:
+    """Returns where a partition that holds the offsets from `low` to `high` starts.
+
+    `starts_at_end`: what AUTO_OFFSET_RESET says.
+    """
+
+    def at(offset: int, start: Start, gap: int = 0) -> Placement:
+        return Placement(
+            past.partition, offset, past.committed, past.metadata, gap, start, topic_id
         )
-        if found.offset < 0:
-            return Placement(found.partition, high if self._starts_at_end else low, None, None)
-        if low <= found.offset <= high:
-            return Placement(found.partition, found.offset, found.offset, found.metadata)
-        gap = max(low - found.offset, 0)
-        return Placement(found.partition, low, found.offset, found.metadata, gap)
+
+    stopped_at = past.started_at if past.committed is None else past.committed
+    if is_of_other_topic(past, topic_id) or (stopped_at is not None and stopped_at > high):
+        return at(low, Start.NEW_TOPIC)
+    if stopped_at is not None:
+        if stopped_at < low:
+            return at(low, Start.GAP, low - stopped_at)
+        return at(stopped_at, Start.COMMITTED)
+    if past.is_of_begun_topic:
+        return at(low, Start.NEW_PARTITION)
+    return at(high if starts_at_end else low, Start.RESET)

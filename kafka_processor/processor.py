@@ -15,28 +15,36 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.batch import Batch
+from kafka_processor.batch import Batch, room
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import (
+    blames_record,
     describe,
     error_of,
     is_end_of_consumer,
     is_fenced_member,
     is_no_permission,
     is_producer_fenced,
+    never_starts,
 )
 from kafka_processor.observer import Observer
 from kafka_processor.observers import Observers
-from kafka_processor.pipeline import Message, Pipeline, Work, merge
-from kafka_processor.placing import Placement
-from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
+from kafka_processor.pipeline import Pipeline, Work, merge
+from kafka_processor.placing import Placement, Start
+from kafka_processor.polled import MAX_SLICE, PolledMessages, Slice
+from kafka_processor.producer import (
+    BatchFailed,
+    OutputProducer,
+    ProducerNeverStarts,
+    batch_failed,
+)
 from kafka_processor.refused import Refused
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.topic_configs import LimitLookup
+from kafka_processor.unreadable import stand_ins
 
-MAX_POLL: Final = 1_000
-"""Messages worked on at a time: so many are still in the processor's caches when needed again."""
-BACKLOG: Final = MAX_POLL // 2
+BACKLOG: Final = MAX_SLICE // 2
 """Messages that one poll finds without waiting, where there is a backlog."""
 MAX_GATHERED: Final = 10_000
 """Messages worked on while a commit is under way; what takes longer is waited for."""
@@ -44,6 +52,8 @@ IDLE_WAIT: Final = 0.1
 """Seconds to wait for a message: how fast a signal or a due summary is noticed."""
 COMMITTING_WAIT: Final = 0.002
 """Seconds to wait for a message while a commit is under way: how fast its end is noticed."""
+POLL_INTERVAL: Final = 1.0
+"""Seconds between two polls while polled messages wait: how soon a rebalance is noticed."""
 REBALANCE_WAIT: Final = 2.0
 """Seconds to finish a commit before partitions go to another member; else it is given up."""
 MAX_PAUSE: Final = 3.0
@@ -66,6 +76,7 @@ class Processor:
         summary: SummaryPrinter,
         log: FilteringBoundLogger,
         observers: Sequence[Observer] = (),
+        limits: LimitLookup | None = None,
     ) -> None:
         self._settings = settings
         self._consumer = consumer
@@ -74,7 +85,11 @@ class Processor:
         self._summary = summary
         self._log = log
         self._observers = Observers(observers, log)
+        self._limits = limits
 
+        self._polled = PolledMessages()
+        self._next_poll = 0.0
+        """When to poll though polled messages wait."""
         self._gathered: dict[int, Work] = {}
         """Worked on, not yet published."""
         self._open: Batch | None = None
@@ -87,8 +102,10 @@ class Processor:
         self._refused = Refused(settings)
         self._failure: BatchFailed | None = None
         """What is to be recovered from; None while all is well."""
+        self._last_failure: BatchFailed | None = None
         self._failure_in_rebalance: BatchFailed | None = None
         self._failures = 0
+        """In a row, without a commit between them."""
         self._retry_at = 0.0
         self._has_started = False
         self._is_stopping = False
@@ -97,7 +114,7 @@ class Processor:
         """Why no message can be processed now; None: they can. For any thread."""
         if self._is_stopping:
             return "stopping"
-        if failure := self._failure:
+        if failure := self._failure or self._repeated_failure():
             return f"getting over: {failure}"
         if not (self._has_started and self._consumer.has_joined):
             return "joining the group"
@@ -105,11 +122,20 @@ class Processor:
             return "waiting to be told where partitions go on"
         return None
 
+    def _repeated_failure(self) -> BatchFailed | None:
+        """What failed twice in a row is likely to fail again: only a commit shows that it is over.
+
+        A member without partitions has nothing to commit.
+        """
+        has_work = self._consumer.owned or self._consumer.is_placing
+        return self._last_failure if self._failures > 1 and has_work else None
+
     def start(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Joins the group, then makes the producer ready.
 
         In this order, so that a predecessor with the same INSTANCE_ID has left the group before
-        its producer is shut out. Raises ConsumerEnded, and KafkaException without permission.
+        its producer is shut out. Raises ConsumerEnded, ProducerNeverStarts, and KafkaException
+        without permission.
         """
         self._consumer.join(self)
         is_producer_ready = False
@@ -122,7 +148,7 @@ class Processor:
                     is_producer_ready = True
                 except KafkaException as exception:
                     error = error_of(exception)
-                    if is_no_permission(error):
+                    if is_no_permission(error) or never_starts(error):
                         raise
                     self._pause()
                     self._log.warning("the producer cannot start yet", error=describe(error))
@@ -133,6 +159,8 @@ class Processor:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
         while not should_stop():
             on_turn()
+            if self._limits:
+                self._limits.turned()
             self._turn_once()
             self._observers.turned()
 
@@ -153,14 +181,17 @@ class Processor:
         """
         deadline = time.monotonic() + timeout
         self._is_stopping = True
+        self._polled.clear()
         self._gathered.clear()
-        if self._failure is None:
-            while not self._finish(deadline) and time.monotonic() < deadline:
-                self._turn_once()
-        if self._failure:
-            self._log.warning("gave up the batch in hand", reason=str(self._failure))
-        self.leave()
-        self._observers.stopped()
+        try:
+            if self._failure is None:
+                while not self._finish(deadline) and time.monotonic() < deadline:
+                    self._turn_once()
+            if self._failure:
+                self._log.warning("gave up the batch in hand", reason=str(self._failure))
+        finally:
+            self.leave()
+            self._observers.stopped()
 
     def _finish(self, deadline: float) -> bool:
         """Whether everything published is committed, the last counts too."""
@@ -179,8 +210,10 @@ class Processor:
     def leave(self) -> None:
         """Leaves the group at once; what is under way is not committed."""
         self._failure = self._failure or BatchFailed("leaving")
-        self._producer.close()
-        self._consumer.close(LEAVE_TIMEOUT)
+        try:
+            self._producer.close()
+        finally:
+            self._consumer.close(LEAVE_TIMEOUT)
 
     def on_revoke(self, partitions: Collection[int]) -> None:
         try:
@@ -230,44 +263,68 @@ class Processor:
             self._publish(self._open, gathered)
 
     def _room(self) -> int:
-        """How many more messages may be read now."""
+        """How many more messages may be worked on now."""
+        limit = self._refused.limit
         if self._open:
-            return max(self._refused.limit - self._open.messages, 0)
-        gathered = sum(work.messages for work in self._gathered.values())
-        return max(min(self._refused.limit, MAX_GATHERED) - gathered, 0)
+            return room(limit, self._open.messages, self._open.size)
+        gathered = self._gathered.values()
+        messages = sum(work.messages for work in gathered)
+        return room(min(limit, MAX_GATHERED), messages, sum(work.size for work in gathered))
 
     def _take_up(self, placement: Placement) -> None:
         partition = placement.partition
         now = time.monotonic()
         why_anew = self._summary.restore(
-            partition, placement.committed, placement.metadata, placement.offset, now
+            partition,
+            placement.committed,
+            placement.metadata,
+            placement.offset,
+            now,
+            placement.topic_id,
         )
-        if why_anew:
+        if placement.start is Start.NEW_TOPIC:
+            self._summary.restart(partition)
+        elif why_anew:
             self._log.warning(
-                "counting starts anew", partition=partition, offset=placement.offset, why=why_anew
+                "counts restart", partition=partition, offset=placement.offset, why=why_anew
             )
         self._observers.placed(placement)
-        if why_anew or placement.committed != placement.offset:
+        is_new_topic = placement.start is Start.NEW_TOPIC
+        if is_new_topic or why_anew or placement.committed != placement.offset:
             self._new_positions.add(partition)
 
     def _collect(self) -> bool:
-        """Takes what there is to read, and works on it. Whether there seems to be a backlog."""
-        room = self._room()
-        if not room and self._producer.needs_polling:
-            room = 1  # too many by a few, so that the end of the commit is heard
-        if not room:
-            return False
-        self._observers.polling()
-        polled = self._consumer.poll_messages(min(room, MAX_POLL), self._wait())
-        works = {} if self._is_stopping else self._work(polled)
+        """Reads what there is, and works on a slice of it. Whether there seems to be a backlog."""
+        places = self._room()
+        self._poll(places)
+        began = time.monotonic()
+        works = self._work(self._polled.take(places))
+        if works:
+            self._polled.after_slice(time.monotonic() - began)
         if self._open:
             self._publish(self._open, works)
         else:
             merge(self._gathered, works)
+        is_much = bool(self._polled) or sum(work.messages for work in works.values()) >= BACKLOG
+        return is_much and places > 0
+
+    def _poll(self, places: int) -> None:
+        """Polls for as much as there is room for; while polled messages wait, for a single one and
+        rarely, since membership rests on it. Raises BatchFailed for what happened meanwhile."""
+        now = time.monotonic()
+        limit = 0 if self._polled else min(places, MAX_SLICE)
+        if not limit and (self._producer.needs_polling or (self._polled and now > self._next_poll)):
+            limit = 1
+        if not limit:
+            return
+        self._next_poll = now + POLL_INTERVAL
+        self._observers.polling()
+        polled = self._consumer.poll_messages(limit, 0 if self._polled else self._wait())
+        if not self._is_stopping:
+            self._polled.add(polled)
         self._raise_failure_in_rebalance()
-        if lost := self._consumer.out_of_range:
-            raise BatchFailed(f"partitions {sorted(lost)} cannot be read where they were left")
-        return sum(work.messages for work in works.values()) >= BACKLOG
+        if reason := self._consumer.misplaced:
+            raise BatchFailed(reason)
 
     def _wait(self) -> float:
         """Seconds to wait for a message."""
@@ -275,14 +332,20 @@ class Processor:
             return 0.0
         return COMMITTING_WAIT if self._gathered or self._producer.is_committing() else IDLE_WAIT
 
-    def _work(self, polled: Mapping[int, Sequence[Message]]) -> dict[int, Work]:
+    def _work(self, slices: Mapping[int, Slice]) -> dict[int, Work]:
         works = {}
-        for partition, messages in polled.items():
+        for partition, (messages, size) in slices.items():
             began = time.perf_counter()
             now = time.time_ns() // 1_000_000
-            work = self._pipeline.work(partition, messages, now, self._refused.causes)
+            # A run is of stand-ins for what cannot be read, or of messages; never of both.
+            if unreadable := stand_ins(messages):
+                work = self._pipeline.unreadable(partition, unreadable, now, self._refused.causes)
+            else:
+                work = self._pipeline.work(partition, messages, now, self._refused.causes)
             work.seconds = time.perf_counter() - began
+            work.size = size
             works[partition] = work
+        polled = {partition: piece.messages for partition, piece in slices.items()}
         self._observers.worked(polled, works)
         return works
 
@@ -352,10 +415,13 @@ class Processor:
         self._observers.gave_up(failure, messages)
         if not self._refused.narrow_down(failure, messages):
             self._pause()
+        if self._limits and any(blames_record(each.error) for each in failure.records):
+            self._limits.ask()
         if failure.error:
             self._heed(failure.error)
-        self._failure = failure
+        self._failure = self._last_failure = failure
         self._failure_in_rebalance = None
+        self._polled.clear()
         self._gathered.clear()
         self._open = self._committing = None
         self._new_positions.clear()
@@ -376,11 +442,16 @@ class Processor:
             self._retry_at = time.monotonic() + self._settings.session_timeout / 2
 
     def _recover(self) -> None:
+        if self._limits:
+            self._limits.wait()
         try:
             self._producer.recover()
         except KafkaException as exception:
             self._pause()
             self._log.warning("cannot publish yet", reason=describe(error_of(exception)))
+        except ProducerNeverStarts as error:  # it did start: the broker may be changed back
+            self._pause()
+            self._log.warning("cannot publish yet", reason=str(error))
         else:
             self._failure = None
 
@@ -391,6 +462,7 @@ class Processor:
         self._failures += 1
 
     def _forget(self, partitions: Collection[int]) -> None:
+        self._polled.forget(partitions)
         for partition in partitions:
             self._gathered.pop(partition, None)
             self._new_positions.discard(partition)

@@ -6,7 +6,6 @@ after any failure. A failed batch is never half done: `recover` leaves nothing o
 (exactly once) or uncommitted (at least once), and the caller goes back to the committed offsets.
 """
 
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -15,17 +14,21 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from kafka_processor.background_commit import BackgroundCommit, Patience
+from kafka_processor.background_commit import BackgroundCommit, CommitThread, Patience
 from kafka_processor.client_config import ClientConfig, producer_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
-from kafka_processor.kafka_errors import describe, error_of, is_purged
+from kafka_processor.disposal import free_in_background
+from kafka_processor.kafka_errors import describe, describe_refusal, error_of, is_purged
 from kafka_processor.pipeline import OutputRecord
+from kafka_processor.record_limits import RecordLimits
 
 GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is given up."""
 REPORT_WAIT: Final = 0.1
 """Seconds after a failed commit in which the client tells of a record that failed."""
+FULL_QUEUE_WAIT: Final = 1.0
+"""Seconds in which a full queue has to take another record: a stop has to wait for it."""
 
 
 class FailedRecord(NamedTuple):
@@ -53,6 +56,14 @@ class BatchFailed(Exception):
         """Those that are known to have failed."""
 
 
+class ProducerNeverStarts(Exception):
+    """The broker does not take this producer as it is configured; the message says what to do."""
+
+    def __init__(self, reason: str, error: KafkaError) -> None:
+        super().__init__(reason)
+        self.error = error
+
+
 class OutputProducer(ABC):
     """One producer for all outputs. Not thread-safe, but for the commit it runs itself."""
 
@@ -60,18 +71,21 @@ class OutputProducer(ABC):
         self,
         settings: Settings,
         consumer: InputConsumer,
-        max_record: int,
+        limits: RecordLimits,
         logger: Any,
         client_options: ClientConfig | None = None,
     ) -> None:
-        self._config = producer_config(settings, max_record) | (client_options or {})
-        self._config["logger"] = logger
+        self.limits = limits
+        """Of the output topics; the next client heeds what they are then."""
+        self._settings = settings
+        self._options: ClientConfig = {**(client_options or {}), "logger": logger}
         self._commit_timeout = settings.transaction_timeout
         longest = settings.transaction_timeout + GRACE
         self._patience = Patience(first=longest, longest=longest)
         self._consumer = consumer
         self._client: Producer | None = None
         self._is_ready = False
+        self._commits = CommitThread()
         self._failures: list[FailedRecord] = []
         """Records of this client that could not be delivered."""
         self._reset()
@@ -83,24 +97,38 @@ class OutputProducer(ABC):
         self._offsets: list[TopicPartition] = []
 
     def start(self) -> None:
-        """Makes the client ready to publish. Raises KafkaException while it is not: call again."""
+        """Makes the client ready to publish.
+
+        Raises KafkaException while it is not: call again; ProducerNeverStarts.
+        """
         if self._client is None:
             self._failures = []
-            note = partial(_note_failed_delivery, self._failures, self._config["batch.size"])
-            self._client = Producer(self._config | {"on_delivery": note})
+            self._client = self._new_client(self._failures)
             self._reset()
         try:
             self._take_over(self._client)
+        except ProducerNeverStarts:
+            self._drop_client()
+            raise
         except KafkaException as exception:
             if not error_of(exception).retriable():
                 self._drop_client()
             raise
         self._is_ready = True
 
+    def demand_properties(self) -> None:
+        """Raises KafkaException for properties that the client does not take. Reaches no broker."""
+        free_in_background([self._new_client([])])
+
+    def _new_client(self, failures: list[FailedRecord]) -> Producer:
+        config = producer_config(self._settings, self.limits.smallest) | self._options
+        note = partial(_note_failed_delivery, failures, config["batch.size"])
+        return Producer(config | {"on_delivery": note})
+
     def recover(self) -> None:
         """Ends whatever is open, with a new client where need be.
 
-        Raises KafkaException while that is not possible yet: call again.
+        Raises KafkaException while that is not possible yet: call again; ProducerNeverStarts.
         """
         if self._is_ready:
             if self._client and self._abort(self._client):
@@ -151,23 +179,33 @@ class OutputProducer(ABC):
     def _produce_patiently(
         self, client: Producer, topic: str, key: bytes | None, value: bytes
     ) -> None:
+        deadline = time.monotonic() + FULL_QUEUE_WAIT
         while True:
             client.poll(0.01)
             self._raise_failed_delivery()
             try:
                 client.produce(topic, value, key)
             except BufferError:
+                if time.monotonic() > deadline:
+                    raise BatchFailed("the brokers do not take what is produced") from None
                 continue
             except KafkaException as exception:
                 raise self._refused_at_once(error_of(exception), topic, value) from None
             return
 
     def commit(self, offsets: list[TopicPartition]) -> None:
-        """Begins to commit what was published, and the offsets (not empty) with it."""
+        """Begins to commit what was published, and the offsets (not empty) with it.
+
+        Raises BatchFailed.
+        """
+        commit = BackgroundCommit(self._commit_steps(offsets), self._patience.seconds)
+        try:
+            self._commits.run(commit)
+        except RuntimeError as error:
+            raise BatchFailed(f"no thread for the commit: {error}") from None
         self._is_open = False
         self._offsets = offsets
-        self._background = BackgroundCommit(self._commit_steps(offsets), self._patience.seconds)
-        self._background.start()
+        self._background = commit
 
     def finish(self, timeout: float) -> bool:
         """Waits for the commit under way; False if there is none. Raises BatchFailed if it failed.
@@ -231,11 +269,22 @@ class OutputProducer(ABC):
     @abstractmethod
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]: ...
 
+    def _demand_same_topic(self) -> Callable[[], None]:
+        """A step of a commit: messages of a topic that took the input's name must not be committed
+        under the offsets of the one before. Asked now, after the last message was fetched."""
+        has_changed = self._consumer.ask_for_topic()
+
+        def demand() -> None:
+            if has_changed():
+                raise BatchFailed("the input topic was deleted and created again")
+
+        return demand
+
     def _raise_failed_delivery(self) -> None:
         if self._failures:
             first = self._failures[0]
             raise BatchFailed(
-                f"{first.topic}: {describe(first.error)}", first.error, list(self._failures)
+                describe_refusal(first.topic, first.error), first.error, list(self._failures)
             )
 
     def _wait_for_failed_delivery(self, client: Producer) -> None:
@@ -247,16 +296,18 @@ class OutputProducer(ABC):
     def _refused_at_once(self, error: KafkaError, topic: str, value: bytes) -> BatchFailed:
         """The client itself does not take the record."""
         record = FailedRecord(error, topic, value, was_alone=True)
-        return BatchFailed(f"{topic}: {describe(error)}", error, [record])
+        return BatchFailed(describe_refusal(topic, error), error, [record])
 
     def _drop_client(self) -> None:
         """The client ends on a thread of its own: it may be in a call that hangs."""
         if self._background:
             self._background.give_up()
+            if not self._background.finished.is_set():
+                self._commits.abandon()
         old = [self._client]
         self._client = None
         self._is_ready = False
-        threading.Thread(target=old.clear, daemon=True).start()
+        free_in_background(old)
 
 
 def _note_failed_delivery(

@@ -103,24 +103,36 @@ class MetricsRecord(Struct):
     message_details: list[MessageDetails]
 
 
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Label = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9 ._-]{1,16}\Z")]
+"""Of any form that a label has or had; how many are listed is for `summary_printer.py` to say."""
+LabelCounts = Annotated[dict[_Label, Count], Meta(max_length=65)]
+_ErrorName = Annotated[str, Meta(pattern=rf"\A({'|'.join(get_args(ErrorType))})\Z")]
+ErrorCounts = dict[_ErrorName, Count]
+
+
 class SummaryRecord(Struct):
     """Cumulative counts of one input partition and group."""
 
     consumer_group: str
     source_topic: str
-    source_partition: int
-    next_offset: int
-    counted_since_offset: int
-    total_received_count: int
-    processed_count: int
-    filtered_count: int
-    skipped_count: int
-    error_count: int
-    replayed_count: int
-    error_type_counts: dict[str, int]
-    device_type_counts: dict[str, int]
-    locale_counts: dict[str, int]
+    source_partition: Count
+    next_offset: Count
+    counted_since_offset: Count
+    total_received_count: Count
+    processed_count: Count
+    filtered_count: Count
+    skipped_count: Count
+    error_count: Count
+    replayed_count: Count
+    error_type_counts: ErrorCounts
+    device_type_counts: LabelCounts
+    locale_counts: LabelCounts
     timestamp: str
+
+
+TOPIC_ID_LENGTH: Final = 8
+"""Characters of a topic id in a snapshot: 48 random bits."""
 
 
 class Snapshot(Struct, array_like=True):
@@ -131,16 +143,30 @@ class Snapshot(Struct, array_like=True):
     """
 
     version: Literal[1]
-    next_offset: int
-    key_id: str
-    counted_since_offset: int
-    processed: int
-    filtered: int
-    skipped: int
-    replayed: int
-    errors: dict[str, int]
-    device_types: dict[str, int]
-    locales: dict[str, int]
+    next_offset: Count
+    key_id: Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}\Z")]
+    counted_since_offset: Count
+    processed: Count
+    filtered: Count
+    skipped: Count
+    replayed: Count
+    errors: ErrorCounts
+    device_types: LabelCounts
+    locales: LabelCounts
+    topic_id: Annotated[str, Meta(max_length=22)] = ""
+    """The beginning of the input topic's id; empty: not known. Behind all others and optional, so
+    that programs with and without it read each other's snapshots."""
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a daemon can have counted so: each offset at most once, and each processed
+        message under one device type and one locale."""
+        total = self.processed + self.filtered + self.skipped + sum(self.errors.values())
+        return (
+            self.replayed <= total <= self.next_offset - self.counted_since_offset
+            and sum(self.device_types.values()) == self.processed
+            and sum(self.locales.values()) == self.processed
+        )
 
 
 class _Identified(Struct):
@@ -163,6 +189,7 @@ _find_end = JSONDecoder().raw_decode
 def decode_snapshot(text: str) -> Snapshot:
     """The snapshot at the beginning of the text; what follows is none of it (`committed.py`).
 
+    Whoever may commit for the group may write any text there: see `Snapshot.is_possible` too.
     Raises msgspec.MsgspecError, RecursionError.
     """
     try:

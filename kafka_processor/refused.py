@@ -38,7 +38,8 @@ class Refused:
         nothing new was learned of them."""
         refused = [r for r in failure.records if blames_record(r.error) and r.topic in self._topics]
         if not refused:
-            self.limit = min(self.limit, max(messages // 2, SMALLEST_LATE))
+            if messages:  # an empty batch, of offsets or counts alone, is not too large
+                self.limit = min(self.limit, max(messages // 2, SMALLEST_LATE))
             return False
         to_blame = {
             position_of(record.value): f"{record.topic} refuses the record: {record.error.str()}"

@@ -8,13 +8,20 @@ from pathlib import Path
 TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 """Kafka's rule for topic names; `group.instance.id` follows the same."""
 
-_BROKER = re.compile(r"([A-Za-z_]+://)?(\[[0-9a-fA-F:.]+\]|[^\s,:/\[\]]+)(:(?P<port>[0-9]+))?")
+_BROKER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s,:/@\[\]]+)(:(?P<port>[0-9]+))?")
 
 
 def text(value: str) -> str:
     if not value.isprintable() or len(value) > 249:
         raise ValueError
     return value
+
+
+def group_name(value: str) -> str:
+    """Printable ASCII, since the name is part of the `transactional.id` and of log lines."""
+    if not value.isascii():
+        raise ValueError
+    return text(value)
 
 
 def secret(value: str) -> str:
@@ -38,6 +45,11 @@ def broker_list(value: str) -> str:
         if not match or not 0 < int(match["port"] or 9092) < 65536:
             raise ValueError
     return value
+
+
+def without_login(text: str) -> str:
+    """A text that may be an address with `user:password@` in it, fit for a log."""
+    return re.sub(r"\S*@", "(login)@", text)
 
 
 def comma_separated(value: str) -> frozenset[str]:

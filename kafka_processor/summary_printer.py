@@ -14,6 +14,7 @@ import msgspec
 from kafka_processor.config import Settings
 from kafka_processor.pipeline import OutputRecord, Work
 from kafka_processor.records import (
+    TOPIC_ID_LENGTH,
     Snapshot,
     SummaryRecord,
     decode_snapshot,
@@ -37,8 +38,9 @@ class KeyChangedError(Exception):
 class PartitionCounts:
     """What was counted of one partition, up to `next_offset`."""
 
-    def __init__(self, next_offset: int) -> None:
+    def __init__(self, next_offset: int, topic_id: str = "") -> None:
         self.next_offset = next_offset
+        self.topic_id = topic_id
         self.counted_since = next_offset
         self.processed = self.filtered = self.skipped = self.replayed = 0
         self.errors: dict[str, int] = {}
@@ -71,12 +73,13 @@ class PartitionCounts:
                 self.errors,
                 self.device_types,
                 self.locales,
+                self.topic_id[:TOPIC_ID_LENGTH],
             )
         ).decode()
 
     @classmethod
     def restored(cls, snapshot: Snapshot) -> "PartitionCounts":
-        counts = cls(snapshot.next_offset)
+        counts = cls(snapshot.next_offset, snapshot.topic_id)
         counts.counted_since = snapshot.counted_since_offset
         counts.processed = snapshot.processed
         counts.filtered = snapshot.filtered
@@ -117,6 +120,7 @@ class SummaryPrinter:
         metadata: str | None,
         start: int,
         now: float,
+        topic_id: str = "",
     ) -> str | None:
         """Takes up a partition at `start`, with the counts stored with its committed offset.
 
@@ -124,7 +128,7 @@ class SummaryPrinter:
         Returns None where counting goes on or has never begun, else why it starts anew. Raises
         KeyChangedError if the counts were made under another key.
         """
-        self._counts[partition] = PartitionCounts(start)
+        self._counts[partition] = PartitionCounts(start, topic_id)
         if committed is None:
             return None
         try:
@@ -133,16 +137,26 @@ class SummaryPrinter:
             return "there are no counts with the committed offset"
         if snapshot.next_offset != committed:
             return f"the counts with the committed offset {committed} are others'"
+        if not snapshot.is_possible:
+            return f"the counts with the committed offset {committed} are impossible: a forgery?"
         if snapshot.key_id != self._key_id and not self._settings.allow_key_change:
             raise KeyChangedError(
                 f"DEVICE_ID_KEY: partition {partition} of {self._settings.input_topic} was counted "
                 f"under key {snapshot.key_id}, this process has key {self._key_id}; "
                 "give it the same key, or set ALLOW_KEY_CHANGE=true"
             )
+        if start < committed:
+            return f"the input goes on at {start}, below the committed offset {committed}"
         self._counts[partition] = PartitionCounts.restored(snapshot)
         self._counts[partition].next_offset = start
+        self._counts[partition].topic_id = topic_id
         self._mark_changed(partition, now)
         return None
+
+    def restart(self, partition: int) -> None:
+        """Drops what was restored: it counts messages of a topic that is gone."""
+        old = self._counts[partition]
+        self._counts[partition] = PartitionCounts(old.next_offset, old.topic_id)
 
     def forget_all(self) -> None:
         self.forget(list(self._counts))

@@ -1,28 +1,26 @@
 """The topics at start: waits for the input, creates what may be created."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclOperation,
     AdminClient,
-    ConfigResource,
-    ResourceType,
 )
 from confluent_kafka.cimpl import NewTopic
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.client_config import connection_config
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.kafka_errors import describe, error_of, is_no_permission
+from kafka_processor.topic_configs import describe_topics, record_limits
+from kafka_processor.topic_rules import TopicConfig, config_of_new, problems, warnings
 
 TIMEOUT: Final = 10.0
 LOOK_TIMEOUT: Final = 2.0
 LOOK_AGAIN: Final = 2.0
-DEFAULT_MAX_RECORD: Final = 1_048_588
 
 
 class TopicsNotReady(Exception):
@@ -33,30 +31,41 @@ def prepare_topics(
     settings: Settings,
     consumer: InputConsumer,
     log: FilteringBoundLogger,
-    client_log: Any,
+    admin: AdminClient,
     wait: Callable[[float], bool],
-) -> int:
+) -> dict[str, int]:
     """Returns when all topics are there, or when `wait` says that the process is to stop.
 
-    Returns the bytes that every output topic takes in one batch of records.
+    Returns the largest record of each output topic, in bytes, as far as we may look at it.
 
     Raises TopicsNotReady, and KafkaException where the broker refuses to create.
     """
-    admin = AdminClient(connection_config(settings) | {"logger": client_log})
-    if settings.create_topics == "all":
-        _create(admin, settings, [settings.input_topic], settings.input_partitions, log)
+    if settings.create_topics == "all" and _create(
+        admin, settings, [settings.input_topic], settings.input_partitions, log
+    ):
+        consumer.expect_new_topic()
     if settings.create_topics == "none":
         demand_outputs(missing_topics(admin, settings.output_topics))
     partitions = _wait_for_input(settings, consumer, log, wait)
     if not partitions:
-        return DEFAULT_MAX_RECORD
+        return {}
     if settings.create_topics != "none":
         _create(admin, settings, settings.output_topics, partitions, log)
     else:
         demand_outputs(missing_topics(admin, settings.output_topics))  # the wait may have been long
     for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
         pass
-    return min(_max_record(admin, topic) for topic in settings.output_topics)
+    configs = describe_topics(admin, settings.output_topics)
+    for warning in demand_configs(settings, configs):
+        log.warning(warning)
+    return record_limits(settings, configs)
+
+
+def demand_configs(settings: Settings, configs: Mapping[str, TopicConfig]) -> list[str]:
+    """What to warn of. Raises TopicsNotReady that names all output topics that cannot work."""
+    if found := list(problems(settings, configs)):
+        raise TopicsNotReady("; ".join(found))
+    return list(warnings(settings, configs))
 
 
 def demand_outputs(missing: Collection[str]) -> None:
@@ -74,31 +83,24 @@ def _wait_for_input(
     wait: Callable[[float], bool],
 ) -> int:
     """How many partitions the input topic has, once it is there; 0 if the process is to stop."""
-    has_said_so = False
+    is_waited_for = False
     while True:
         try:
             partitions = consumer.input_partitions(LOOK_TIMEOUT)
         except KafkaException as exception:
             if is_no_permission(error_of(exception)):
                 raise
-            partitions = 0  # the broker is away for now
-        if partitions:
-            return partitions
-        if not has_said_so:
-            log.warning("waiting for the input topic to be created", topic=settings.input_topic)
-            has_said_so = True
+            consumer.complain("cannot look up the input topic yet", error_of(exception))
+        else:
+            if partitions:
+                if is_waited_for:
+                    consumer.expect_new_topic()
+                return partitions
+            if not is_waited_for:
+                log.warning("waiting for the input topic to be created", topic=settings.input_topic)
+                is_waited_for = True
         if wait(LOOK_AGAIN):
             return 0
-
-
-def _max_record(admin: AdminClient, topic: str) -> int:
-    """The topic's `max.message.bytes`; Kafka's default where we may not ask."""
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    [future] = admin.describe_configs([resource], request_timeout=TIMEOUT).values()
-    try:
-        return int(future.result()["max.message.bytes"].value)
-    except KafkaException:
-        return DEFAULT_MAX_RECORD
 
 
 def demand_permissions(
@@ -111,24 +113,36 @@ def demand_permissions(
     for topic in topics:
         is_input = topic == settings.input_topic
         operation = AclOperation.READ if is_input else AclOperation.WRITE
-        if operation not in _allowed_operations(admin, topic):
+        if operation not in allowed_operations(admin, topic):
             raise TopicsNotReady(f"no permission: {operation.name} on topic {topic}")
         yield topic, operation.name.lower()
 
 
-def _allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperation]:
-    """What we may do with a topic; waits for a broker that has not heard of it yet."""
+def allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperation]:
+    """What we may do with a topic; waits for a broker that has not heard of it yet.
+
+    Raises TopicsNotReady if the brokers do not say so in time: that is no missing permission.
+    """
     deadline = time.monotonic() + TIMEOUT
     while True:
         [future] = admin.describe_topics(
             TopicCollection([topic]), include_authorized_operations=True, request_timeout=TIMEOUT
         ).values()
+        reason = "the broker does not tell rights"
         try:
-            return future.result().authorized_operations or []
+            allowed = future.result().authorized_operations
+            if allowed is not None:
+                return list(allowed)
         except KafkaException as exception:
-            is_unknown = error_of(exception).code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-            if not is_unknown or time.monotonic() > deadline:
-                raise
+            error = error_of(exception)
+            if is_no_permission(error):
+                return []
+            reason = describe(error)
+        if time.monotonic() > deadline:
+            raise TopicsNotReady(
+                f"topic {topic}: what we may do with it is not known after {TIMEOUT:.0f} s: "
+                f"{reason}; try again, or look at the brokers"
+            )
         time.sleep(0.05)
 
 
@@ -144,13 +158,15 @@ def _create(
     topics: Iterable[str],
     partitions: int,
     log: FilteringBoundLogger,
-) -> None:
+) -> Collection[str]:
+    """Returns those of the topics that were missing."""
     missing = missing_topics(admin, topics)
     for topic in create_topics(admin, settings, missing, partitions):
         log.info("topic created", topic=topic, partitions=partitions)
     deadline = time.monotonic() + TIMEOUT
     while missing_topics(admin, missing) and time.monotonic() < deadline:
         time.sleep(0.05)
+    return missing
 
 
 def create_topics(
@@ -160,6 +176,7 @@ def create_topics(
     partitions: int,
     *,
     is_trial: bool = False,
+    knows_timestamp_limits: bool = True,
 ) -> Iterator[str]:
     """Each of the topics that was created, or in a trial could be.
 
@@ -170,12 +187,13 @@ def create_topics(
             topic,
             num_partitions=partitions,
             replication_factor=settings.topic_replication or -1,
-            config={"cleanup.policy": "compact"} if topic == settings.summary_topic else {},
+            config=config_of_new(settings, topic, knows_timestamp_limits=knows_timestamp_limits),
         )
         for topic in topics
     ]
     if not new:
         return
+    unknown_config = []
     created = admin.create_topics(new, operation_timeout=TIMEOUT, validate_only=is_trial)
     for topic, result in created.items():
         try:
@@ -183,7 +201,17 @@ def create_topics(
             yield topic
         except KafkaException as exception:
             error = error_of(exception)
-            if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            if error.code() == KafkaError.INVALID_CONFIG and knows_timestamp_limits:
+                unknown_config.append(topic)
+            elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicsNotReady(
                     f"topic {topic} cannot be created: {describe(error)}"
                 ) from None
+    yield from create_topics(
+        admin,
+        settings,
+        unknown_config,
+        partitions,
+        is_trial=is_trial,
+        knows_timestamp_limits=False,
+    )

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.client_config import ClientConfig
-from kafka_processor.config import Settings, SettingsError, noting
+from kafka_processor.config import Settings, SettingsError, noting, setting_up
 from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.loop_log import LoopLog
@@ -117,14 +117,12 @@ def watch(
 
             rooms.enter_context(open_room(settings, key_id, port, insight))
         if "metrics" in signals:
-            with _setting_up("OTEL_*: metrics"):
-                from kafka_processor.telemetry.metrics_sender import (  # noqa: PLC0415
-                    MetricsSender,
-                )
+            with setting_up("OTEL_*: metrics"):
+                from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
 
                 found.senders.append(MetricsSender(settings, key_id, insight, log))
         if "traces" in signals:
-            with _setting_up("OTEL_*: tracing"):
+            with setting_up("OTEL_*: tracing"):
                 from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
 
                 traces = TraceSender(settings, log)
@@ -132,9 +130,10 @@ def watch(
             found.observers.insert(0, traces.observer)  # before others take their time
             found.notes_trace_parents = True
         if wants_lineage:
-            from kafka_processor.lineage.room import Lineage  # noqa: PLC0415
+            with setting_up("OPENLINEAGE_*: lineage"):
+                from kafka_processor.lineage.room import Lineage  # noqa: PLC0415
 
-            lineage = Lineage(settings, log)
+                lineage = Lineage(settings, log)
             found.senders.append(lineage)
             found.observers.append(lineage.observer)
         rooms.push(
@@ -143,17 +142,30 @@ def watch(
         yield found
 
 
-@contextmanager
-def _setting_up(what: str) -> Iterator[None]:
-    """Raises SettingsError for what the SDK raises: it reads some of its settings as it is
-    imported."""
-    try:
-        yield
-    except SettingsError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SettingsError([f"{what} cannot be set up: {reason}"]) from None
+def try_libraries(settings: Settings, given: Mapping[str, str], log: FilteringBoundLogger) -> None:
+    """Sets up what a start would set up to send traces, metrics and lineage; sends nothing.
+
+    Raises SettingsError.
+    """
+    signals, wants_lineage = wanted_signals(given), is_lineage_wanted(given)
+    if signals or wants_lineage:
+        _prepare_libraries(given)
+    if "metrics" in signals:
+        with setting_up("OTEL_*: metrics"):
+            from kafka_processor.ops.insight import Insight  # noqa: PLC0415
+            from kafka_processor.telemetry.metrics_sender import MetricsSender  # noqa: PLC0415
+
+            MetricsSender(settings, "", Insight(Heartbeat(), FailureLog(log)), log).discard()
+    if "traces" in signals:
+        with setting_up("OTEL_*: tracing"):
+            from kafka_processor.telemetry.trace_sender import TraceSender  # noqa: PLC0415
+
+            TraceSender(settings, log).discard()
+    if wants_lineage:
+        with setting_up("OPENLINEAGE_*: lineage"):
+            from kafka_processor.lineage.room import create_client  # noqa: PLC0415
+
+            create_client()
 
 
 def _prepare_libraries(given: Mapping[str, str]) -> None:

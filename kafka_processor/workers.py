@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -71,6 +72,10 @@ def supervise(
 
 
 def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> BaseProcess:
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # it has been deleted, and a new process needs one
+        os.chdir("/")
     member = _processes.Process(target=_be_member, args=(environment, run_member), daemon=True)
     resource_tracker.ensure_running()  # which lets signals through, if `start` has to do it
     # A signal that arrives before the member heeds it would end it with a traceback.

@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kafka_processor.printable import printable
+from kafka_processor.records import MAX_TEXT
+
 GAP: Final = "  "
 NO_VALUE: Final = "-"
 LEAST_WIDTH: Final = 20
+MAX_VALUE: Final = MAX_TEXT
+"""Characters of one value: no valid one has more, and a forged one may have a million."""
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 
@@ -42,19 +47,6 @@ class Screen:
         return ("\n" + " " * indent).join(textwrap.wrap(text, room, break_on_hyphens=False))
 
 
-def printable(text: str) -> str:
-    r"""The text with all that a terminal might obey (escape sequences, line ends, changes of the
-    writing direction) as `\u001b`, which means the same in JSON."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
@@ -83,12 +75,12 @@ class Table:
         )
 
     def row(self, *values: str | None) -> str:
-        """One value for each column; control characters in them are escaped."""
+        """One value for each column, made printable and cut."""
         remaining = iter(values)
         return f"\n{GAP}".join(
             self._line(
                 columns,
-                [printable(next(remaining) or NO_VALUE) for _ in columns],
+                [printable(next(remaining) or NO_VALUE, MAX_VALUE) for _ in columns],
                 indent=len(GAP) if number else 0,
             )
             for number, columns in enumerate(self._fitting_lines())

@@ -19,10 +19,13 @@ import msgspec
 from confluent_kafka import Message
 from msgspec import UnsetType
 
-from kafka_processor.config import Settings, SettingsError, environment_and_dotenv, load_settings
+from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.environment import read_environment
+from kafka_processor.printable import printable
+from kafka_processor.streams import guard_streams, lost_output
 from kafka_processor.timestamps import rfc3339
 from verify.connection import ReaderError
-from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen, printable, shortened
+from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen
 from verify.topic_reader import TopicReader
 
 BURST: Final = 500
@@ -31,6 +34,7 @@ PAUSE: Final = 0.2
 """Seconds to wait for a record before looking at anything else."""
 MAX_RAW: Final = 2000
 """Characters that are shown of a record that is not of the expected form."""
+_LINE_ENDS_AS_SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,10 @@ class View:
 
 def main(description: str, setting: str, view_of: Callable[[Screen, Settings], View]) -> int:
     """Tails the topic that a setting names; returns the exit code."""
+    guard_streams()
     options = _options(description)
     try:
-        settings = relevant_settings()
+        settings = relevant_settings(options.env_file)
         topic = getattr(settings, setting.lower())
         if not topic:
             raise SettingsError([f"{setting}: set to nothing, so there is no topic to read"])
@@ -66,9 +71,10 @@ def main(description: str, setting: str, view_of: Callable[[Screen, Settings], V
         note(str(error))
         return 1
     except BrokenPipeError:
-        # Python flushes stdout once more at exit, which must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        note(f"stdout cannot be written ({error.strerror})")
+        return 1
     finally:
         reader.close()
     if sys.stderr.isatty():
@@ -78,9 +84,8 @@ def main(description: str, setting: str, view_of: Callable[[Screen, Settings], V
 
 
 def note(text: str) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        for line in text.split("\n"):
-            print(printable(line), file=sys.stderr, flush=True)
+    for line in text.split("\n"):
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def first_columns(settings: Settings) -> tuple[Column, Column]:
@@ -103,7 +108,14 @@ def _options(description: str) -> argparse.Namespace:
     option("--from-beginning", action="store_true", help="what the topic holds first, then new")
     option("--max-messages", type=_count, metavar="N", help="stop after N records")
     option("--timeout", type=seconds, metavar="S", help="stop after S seconds without a record")
+    add_env_file(parser)
     return parser.parse_args()
+
+
+def add_env_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--env-file", metavar="FILE", help="read settings from this file instead of .env"
+    )
 
 
 def _count(text: str) -> int:
@@ -119,16 +131,18 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
 
 
-def relevant_settings(*others: str) -> Settings:
+def relevant_settings(env_file: str | None, *others: str) -> Settings:
     """The settings that matter here: what is wrong with the rest is no reason not to look.
 
     Those of the connection and the topics, and `others` by name. Raises SettingsError.
     """
-    given = environment_and_dotenv(os.environ)
+    given = read_environment(os.environ, env_file)
+    for warning in given.warnings:
+        note(warning)
     return load_settings(
         {
             name: value
-            for name, value in given.items()
+            for name, value in given.values.items()
             if name.startswith("KAFKA_") or name.endswith("_TOPIC") or name in others
         }
     )
@@ -150,7 +164,8 @@ class Tail:
     def run(self, max_messages: int | None, timeout: float | None) -> None:
         """Until stopped, or N records were shown, or none came for so many seconds.
 
-        Raises ReaderError, and BrokenPipeError when whoever reads stdout has gone.
+        Raises ReaderError, BrokenPipeError when whoever reads stdout has gone, and other OSErrors
+        when it cannot be written.
         """
         last = time.monotonic()
         while not self._is_stopped and self.shown != max_messages:
@@ -161,6 +176,8 @@ class Tail:
             for message in messages:
                 sys.stdout.buffer.write(self._line(message) + b"\n")
             sys.stdout.flush()
+            if why := lost_output():
+                raise why
             self.shown += len(messages)
             if messages:
                 last = time.monotonic()
@@ -177,7 +194,8 @@ class Tail:
         elif self._screen.is_terminal:
             text = printable(raw.decode(errors="backslashreplace"))
         else:
-            return raw
+            # In JSON a line end means no more than a space; here it would begin a forged record.
+            return raw.translate(_LINE_ENDS_AS_SPACES)
         return text.encode(sys.stdout.encoding, errors="backslashreplace")
 
     def _shown(self, message: Message, view: View) -> str:
@@ -192,9 +210,9 @@ class Tail:
 
     def _unexpected(self, message: Message, what: str, value: bytes) -> str:
         where = f"{message.topic()}-{message.partition()}-{message.offset()}"
-        raw = shortened(value.decode(errors="backslashreplace"), MAX_RAW)
-        title = self._screen.styled(printable(f"{where} {what}"), RED)
-        return f"{_time(message)}  {title}\n  {printable(raw)}"
+        raw = value[: 4 * MAX_RAW].decode(errors="backslashreplace")
+        title = self._screen.styled(printable(f"{where} {what}", MAX_RAW), RED)
+        return f"{_time(message)}  {title}\n  {printable(raw, MAX_RAW)}"
 
 
 def _time(message: Message) -> str:

@@ -8,14 +8,14 @@ wrong or cannot be read, 2 wrong settings or arguments.
 import argparse
 import dataclasses
 import gc
-import os
 import signal
 import sys
 from contextlib import closing
-from datetime import datetime, timezone
 from pathlib import Path
 
 from kafka_processor.config import Settings, SettingsError
+from kafka_processor.streams import guard_streams, lost_output
+from kafka_processor.timestamps import milliseconds_of
 from verify.audit.auditing import Audit, Request, Result
 from verify.audit.cluster import Cluster
 from verify.audit.plan import Wanted
@@ -24,29 +24,28 @@ from verify.audit.reading import SpanReader
 from verify.audit.report import Report
 from verify.audit.spill import Spill
 from verify.connection import ReaderError
-from verify.tailing import note, relevant_settings, seconds
+from verify.tailing import add_env_file, note, relevant_settings, seconds
 
 
 def main() -> int:
+    guard_streams()
     options = _options()
     progress = Progress(note)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: progress.stop())
     try:
-        settings = relevant_settings("CONSUMER_GROUP", "DELIVERY")
+        settings = relevant_settings(options.env_file, "CONSUMER_GROUP", "DELIVERY")
         if options.delivery:
             settings = dataclasses.replace(settings, delivery=options.delivery)
         report = Report(settings, options.json)
         result = _audit(settings, options, progress, report)
         is_ok = report.verdict(result)
         sys.stdout.flush()
+        if why := lost_output():
+            return _end(progress, [f"stdout cannot be written ({why.strerror})"], 1)
     except SettingsError as error:
         return _end(progress, error.lines, 2)
     except (ReaderError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            # Python flushes stdout once more at exit, which must not fail either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
         return _end(progress, [str(error)], 1)
     except Stopped:
         return _end(progress, ["stopped before the end: nothing can be said"], 1)
@@ -97,7 +96,7 @@ def _options() -> argparse.Namespace:
     option("--delivery", choices=("exactly-once", "at-least-once"), help="default: DELIVERY")
     option("--partition", type=_whole, action="append", metavar="N", help="this one; repeatable")
     option("--from-offset", type=_whole, metavar="N", help="from this offset of each partition on")
-    option("--to-offset", type=_whole, metavar="N", help="up to this offset, without it")
+    option("--to-offset", type=_whole, metavar="N", help="before this offset (exclusive)")
     option("--since", type=_time, metavar="TIME", help="messages from this time on, RFC 3339")
     option("--until", type=_time, metavar="TIME", help="messages before this time, RFC 3339")
     option("--folder", type=_folder, metavar="PATH", help="where temporary files go")
@@ -108,6 +107,7 @@ def _options() -> argparse.Namespace:
         metavar="S",
         help="give up after S seconds in which nothing can be read (default: 60)",
     )
+    add_env_file(parser)
     return parser.parse_args()
 
 
@@ -120,12 +120,11 @@ def _whole(text: str) -> int:
 def _time(text: str) -> int:
     """Milliseconds since the epoch."""
     try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
+        return milliseconds_of(text)
     except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2024-07-10T02:00:25Z")
-    return round((time - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() * 1000)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an RFC 3339 time such as 2024-07-10T02:00:25Z"
+        ) from None
 
 
 def _folder(text: str) -> Path:

@@ -5,8 +5,20 @@ from collections import Counter
 from typing import Final
 
 from kafka_processor.config import Settings
+from kafka_processor.printable import printable
 from kafka_processor.records import MessageDetails, MetricsRecord
-from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, NO_VALUE, RED, YELLOW, Screen, printable
+from verify.screen import (
+    BOLD,
+    CYAN,
+    DIM,
+    GAP,
+    GREEN,
+    MAX_VALUE,
+    NO_VALUE,
+    RED,
+    YELLOW,
+    Screen,
+)
 from verify.tailing import View, main, message_name
 
 STYLE_OF_OUTCOME: Final = {"processed": GREEN, "filtered": YELLOW, "skipped": YELLOW}
@@ -18,8 +30,8 @@ def metrics_view(screen: Screen, settings: Settings) -> View:
     topic_width = max(len(topic) for topic in settings.output_topics[:3])
 
     def line(details: MessageDetails) -> str:
-        message = printable(message_name(details.message_id, details.replay_of))
-        topic = printable(details.topic or NO_VALUE)
+        message = printable(message_name(details.message_id, details.replay_of), MAX_VALUE)
+        topic = printable(details.topic or NO_VALUE, MAX_VALUE)
         style = STYLE_OF_OUTCOME.get(details.outcome, RED)
         return (
             f"  {styled(message.ljust(id_width), CYAN)}  {styled(f'{details.outcome:15}', style)}"

@@ -5,10 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kafka_processor.config import Settings
+from kafka_processor.printable import printable
 from kafka_processor.records import SummaryRecord
-from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, RED, YELLOW, Screen, printable, shortened
+from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, MAX_VALUE, RED, YELLOW, Screen
 from verify.tailing import View, main
 
+_Key = tuple[str, str, int]
+MAX_KEYS: Final = 2_000
+"""Groups and partitions that are remembered, those that came last: anyone may make up more."""
 MAX_ROWS: Final = 5
 MAX_LABEL: Final = 16
 MAX_BAR: Final = 20
@@ -16,11 +20,15 @@ WIDTH_OF_A_PIPE: Final = 100
 
 
 def summary_view(screen: Screen, _settings: Settings) -> View:
-    latest: dict[tuple[str, str, int], SummaryRecord] = {}
+    latest: dict[_Key, SummaryRecord] = {}
 
     def show(record: SummaryRecord, written: str) -> str:
         # These three make up the record's key. Another group counts the same input once more.
-        latest[record.consumer_group, record.source_topic, record.source_partition] = record
+        key = record.consumer_group, record.source_topic, record.source_partition
+        latest.pop(key, None)
+        latest[key] = record
+        if len(latest) > MAX_KEYS:
+            del latest[next(iter(latest))]
         of_group = [
             each for each in latest.values() if each.consumer_group == record.consumer_group
         ]
@@ -37,8 +45,10 @@ def summary_view(screen: Screen, _settings: Settings) -> View:
 
 
 def _head(screen: Screen, record: SummaryRecord, written: str) -> str:
-    partition = printable(f"{record.source_topic}-{record.source_partition}")
-    rest = printable(f"next offset {record.next_offset:,}, group {record.consumer_group}")
+    partition = printable(f"{record.source_topic}-{record.source_partition}", MAX_VALUE)
+    rest = printable(
+        f"next offset {record.next_offset:,}, group {record.consumer_group}", MAX_VALUE
+    )
     return f"{screen.styled(written, DIM)}  {screen.styled(partition, CYAN)}  {rest}"
 
 
@@ -66,10 +76,7 @@ def _bars(counts: Mapping[str, int], room: int) -> list[str]:
         return [""] * MAX_ROWS
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     largest = max(by_count[0][1], 1)
-    rows = [
-        (shortened(printable(label), MAX_LABEL), count / largest, count)
-        for label, count in by_count
-    ]
+    rows = [(printable(label, MAX_LABEL), count / largest, count) for label, count in by_count]
     if len(rows) > MAX_ROWS:
         left = rows[MAX_ROWS - 1 :]
         rows[MAX_ROWS - 1 :] = [(f"{len(left)} others", 0.0, sum(count for _, _, count in left))]

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from bench.peers.login_job import announce, peer_settings
 from bench.peers.patient_producer import peer_producer_config
-from kafka_processor.background_commit import BackgroundCommit
+from kafka_processor.background_commit import BackgroundCommit, CommitThread
 from kafka_processor.client_config import consumer_config
 
 BATCH = int(os.environ.get("BATCH", "20000"))
@@ -36,6 +36,7 @@ class Copier:
         self._producer = Producer(config)
         if self._is_exactly_once:
             self._producer.init_transactions(COMMIT_TIMEOUT)
+        self._commits = CommitThread()
         self._commit: BackgroundCommit | None = None
         self._offsets: list[TopicPartition] = []
         self._consumer.subscribe([settings.input_topic], on_assign=lambda *_: announce())
@@ -90,7 +91,7 @@ class Copier:
         else:
             self._offsets = offsets
             self._commit = BackgroundCommit((self._flush,), COMMIT_TIMEOUT)
-        self._commit.start()
+        self._commits.run(self._commit)
 
     def _flush(self) -> None:
         if self._producer.flush(COMMIT_TIMEOUT):

@@ -37,6 +37,7 @@ class Options:
     """0: any free one."""
     window: int
     """Seconds that charts and latest errors go back."""
+    env_file: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,7 +55,7 @@ def parse(arguments: Sequence[str]) -> Options:
         problems.append("--host: empty; give an address or a name of this machine")
     if problems:
         raise SettingsError(problems)
-    return Options(given.host, port, minutes * 60)
+    return Options(given.host, port, minutes * 60, given.env_file)
 
 
 def token_of(given: Mapping[str, str], is_loopback: bool) -> str | None:
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--port", default=str(DEFAULT_PORT), metavar="N", help="0: any free one (%(default)s)")
     option("--minutes", default=str(DEFAULT_MINUTES), metavar="N",
            help=f"how far charts go back, at most {MAX_MINUTES} (%(default)s)")  # fmt: skip
+    option("--env-file", metavar="FILE", help="read settings from this file instead of .env")
     return parser
 
 

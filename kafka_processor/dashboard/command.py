@@ -12,12 +12,8 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from kafka_processor.config import (
-    Settings,
-    SettingsError,
-    environment_and_dotenv,
-    load_settings,
-)
+from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.core_dumps import forbid_core_dumps
 from kafka_processor.dashboard.arguments import TOKEN, Options, parse, token_of
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.cluster import Cluster
@@ -25,6 +21,7 @@ from kafka_processor.dashboard.feed import Feed
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.state import State
 from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
+from kafka_processor.environment import read_environment
 from kafka_processor.listening import CannotListen, is_loopback, listen
 
 REMEDY: Final = "give --port or --host what is free on this machine"
@@ -40,8 +37,12 @@ def main(arguments: Sequence[str]) -> int:
         stopping = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
-        given = environment_and_dotenv(os.environ)
+        read = read_environment(os.environ, options.env_file)
+        say(*read.warnings)
+        given = read.values
         settings = load_settings({n: v for n, v in given.items() if n not in NOT_NEEDED})
+        if not settings.allow_core_dumps:
+            forbid_core_dumps()
         with listen(options.host, options.port, "--port", REMEDY) as listener:
             token = token_of(given, is_loopback(listener))
             address = address_of(listener, options.host, token, is_secret=bool(given.get(TOKEN)))

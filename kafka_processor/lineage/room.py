@@ -23,7 +23,7 @@ _SECRET_OF_ADDRESS: Final = re.compile(r"(?<=//)[^/\s@]*@|\?\S*")
 class Lineage:
     def __init__(self, settings: Settings, log: FilteringBoundLogger) -> None:
         """Begins the run. Raises SettingsError."""
-        client = _create_client()
+        client = create_client()
         run = RunOfProcess(settings)
 
         def send(moment: Moment) -> None:
@@ -44,7 +44,7 @@ class Lineage:
         self._delivery.wait(timeout)
 
 
-def _create_client() -> OpenLineageClient:
+def create_client() -> OpenLineageClient:
     try:
         client = OpenLineageClient()
         transport = client.config.transport or {}

@@ -36,21 +36,23 @@ class InputPartition(Struct):
     next_offset: int = -1
     """Where the client fetches next."""
     app_offset: int = -1
-    """Where the messages end that were polled; negative: none were."""
+    """Where what the loop has polled ends, transaction markers and aborted records included;
+    negative: it has polled nothing yet."""
     fetchq_cnt: int = 0
     leader: int = BOOTSTRAP
 
-    def lag(self, position: int) -> int | None:
-        """Messages from `position`, our own, to the end; None: not known yet.
+    def lag(self, position: int, *, is_all_committed: bool) -> int | None:
+        """Returns the messages from `position`, our own, to the end; None: the end is not known.
 
-        The last offsets of a partition may be no messages, but the ends of transactions: where all
-        is fetched and polled up to the end, and committed, there is no lag.
+        `is_all_committed`: every message that the loop has polled. Then what lies between our
+        position and the client's holds no message: transaction markers, aborted records.
         """
         if self.hi_offset < 0:
             return None
-        is_all_fetched = self.next_offset >= self.hi_offset and not self.fetchq_cnt
-        if is_all_fetched and position >= self.app_offset:
-            return 0
+        if is_all_committed:
+            if self.next_offset >= self.hi_offset and not self.fetchq_cnt:
+                return 0
+            position = max(position, self.app_offset)
         return max(self.hi_offset - position, 0)
 
 

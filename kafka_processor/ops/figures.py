@@ -48,6 +48,8 @@ class _Partition:
 
     position: int
     """The offset that is committed, or goes to be."""
+    polled: int
+    """Where the messages end that the loop has polled."""
     newest: int | None = None
     """When the last message that is committed was created."""
     caught_up: int | None = None
@@ -86,10 +88,10 @@ class Figures(Observer):
             self._placed[placement.partition] = place
         self.by_partition[placement.partition] += 0
         if known := self._partitions.get(placement.partition):
-            known.position = placement.offset
+            known.position = known.polled = placement.offset
         else:
             self.moves["assigned"] += 1
-            self._partitions[placement.partition] = _Partition(placement.offset)
+            self._partitions[placement.partition] = _Partition(placement.offset, placement.offset)
 
     def revoked(self, partitions: Collection[int]) -> None:
         self._forget("revoked", partitions)
@@ -109,6 +111,8 @@ class Figures(Observer):
             times = [message.timestamp() for message in messages[::SAMPLE]]
             created = [milliseconds for kind, milliseconds in times if kind != _NO_TIMESTAMP]
             partition = self._partitions.get(number)
+            if partition:
+                partition.polled = work.next_offset
             if created and partition:
                 stands_for = len(messages) / len(times)
                 partition.samples.append(_Sample(work.next_offset, stands_for, created))
@@ -160,13 +164,14 @@ class Figures(Observer):
     def lags(self) -> dict[int, int]:
         """Messages that are not committed yet, by partition, where that is known.
 
-        Those of transactions that are still open count too: if one hangs, that shows.
+        Those of transactions that are still open count too: if one hangs, that shows. Transaction
+        markers and aborted records behind the last message do not.
         """
         consumer = self.clients.get("consumer")
         told = consumer.partitions() if consumer else {}
         lags = {
-            number: told[number].lag(position)
-            for number, position in self.positions().items()
+            number: told[number].lag(each.position, is_all_committed=each.polled <= each.position)
+            for number, each in list(self._partitions.items())
             if number in told
         }
         return {number: lag for number, lag in lags.items() if lag is not None}

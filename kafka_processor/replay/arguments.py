@@ -10,11 +10,11 @@ from kafka_processor.config import SettingsError
 from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
 from kafka_processor.replay.outcomes import position_in
 from kafka_processor.replay.selection import ANY_ERROR, OUTCOMES, Position, Selection
-from kafka_processor.replay.times import milliseconds_of
+from kafka_processor.timestamps import milliseconds_of
 
 DEFAULT_RATE: Final = 1000
 MAX_RATE: Final = 1_000_000
-TIME_FORM: Final = "RFC 3339 with its zone, such as 2024-07-10T02:00:25Z"
+TIME_FORM: Final = "RFC 3339, such as 2024-07-10T02:00:25Z or 2024-07-10T04:00:25+02:00"
 SELECTING: Final = (
     "outcome", "message_id", "partition", "from_offset", "to_offset", "since", "until", "user",
     "field",
@@ -121,8 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     choose("--since", metavar="TIME", help="its Kafka timestamp, RFC 3339; from then on")
     choose("--until", metavar="TIME", help="the same; before then")
     choose("--partition", action="append", metavar="N", help="of the input topic")
-    choose("--from-offset", metavar="N", help="in each of the partitions; inclusive")
-    choose("--to-offset", metavar="N", help="the same; inclusive")
+    choose("--from-offset", metavar="N", help="in each of the partitions; from this one on")
+    choose("--to-offset", metavar="N", help="the same; before this one (exclusive)")
     choose("--message-id", action="append", metavar="ID", help="TOPIC-PARTITION-OFFSET")
     choose("--all", action="store_true", help="all that failed, were filtered or skipped")
     choose("--include-repeats", action="store_true",
@@ -131,14 +131,16 @@ def _parser() -> argparse.ArgumentParser:
     do("--send", action="store_true", help="send them; without it: a dry run")
     do("--rate", default=str(DEFAULT_RATE), metavar="N", help="messages a second (%(default)s)")
     do("--json", action="store_true", help="the result as one JSON object")
+    do("--env-file", metavar="FILE", help="read settings from this file instead of .env")
     return parser
 
 
 def _contradictions(selection: Selection) -> Iterator[str]:
     """Ranges in which nothing can be."""
     first, last = selection.from_offset, selection.to_offset
-    if first is not None and last is not None and first > last:
-        yield f"--to-offset: {last} is before --from-offset {first}"
+    if last is not None and last <= (first or 0):
+        after = "the first offset" if first is None else f"--from-offset {first}"
+        yield f"--to-offset: {last} is not after {after}, and it is exclusive"
     since, until = selection.since, selection.until
     if since is not None and until is not None and since >= until:
         yield "--until: not after --since"

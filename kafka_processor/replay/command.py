@@ -3,20 +3,16 @@
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import KafkaException
 
-from kafka_processor.config import (
-    Settings,
-    SettingsError,
-    environment_and_dotenv,
-    load_settings,
-)
+from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.core_dumps import forbid_core_dumps
 from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
+from kafka_processor.environment import read_environment
 from kafka_processor.replay.arguments import Options, options_of, parse
 from kafka_processor.replay.candidates import State
 from kafka_processor.replay.failures import ReplayFailed, Stopped
@@ -25,6 +21,7 @@ from kafka_processor.replay.report import Report, with_named_ones
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
+from kafka_processor.streams import is_delivered
 
 NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
 """Settings that are not looked at: no key is needed to send a message as it is."""
@@ -37,9 +34,11 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, lambda *_: stopping.set())
     try:
         given = parse(arguments)
-        settings = load_settings(
-            {n: v for n, v in environment_and_dotenv(os.environ).items() if n not in NOT_NEEDED}
-        )
+        read = read_environment(os.environ, given.env_file)
+        say(*read.warnings)
+        settings = load_settings({n: v for n, v in read.values.items() if n not in NOT_NEEDED})
+        if not settings.allow_core_dumps:
+            forbid_core_dumps()
         options = options_of(given, settings.input_topic)
         _look_at_metrics(settings, options.selection)
         return _run(settings, options, stopping)
@@ -50,10 +49,6 @@ def main(arguments: Sequence[str]) -> int:
         reason, exit_code = explain(exception)
         say(reason)
         return exit_code
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit, which must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
 
 
 def _look_at_metrics(settings: Settings, selection: Selection) -> None:
@@ -106,4 +101,4 @@ def _report(settings: Settings, options: Options, replay: Replay, stopped: str |
     )
     text = json.dumps(report.for_programs()) if options.json else report.for_people()
     print(text, flush=True)  # noqa: T201
-    return report.is_complete
+    return report.is_complete and is_delivered()

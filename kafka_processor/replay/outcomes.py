@@ -14,8 +14,7 @@ from msgspec import Struct
 from kafka_processor.checks import read_event
 from kafka_processor.records import ERROR_TYPES, FIELDS, LoginEvent
 from kafka_processor.replay.selection import Position, Told
-from kafka_processor.replay.times import milliseconds_of
-from kafka_processor.timestamps import rfc3339
+from kafka_processor.timestamps import milliseconds_of, rfc3339
 
 NO_TIME: Final = -1
 PUBLISHED_WITHIN: Final = 600_000

@@ -5,6 +5,8 @@ import sys
 import time
 from typing import Final
 
+from kafka_processor.printable import printable
+
 TERMINAL_INTERVAL: Final = 0.2
 """Seconds."""
 PIPE_INTERVAL: Final = 10.0
@@ -28,15 +30,15 @@ class Progress:
         self._next = time.monotonic() + self._interval
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
-            self._write(f"{_CLEAR}{text[:width]}")
+            self._write(f"{_CLEAR}{printable(text)[:width]}")
             self._is_shown = True
         else:
-            self._write(f"{text}\n")
+            self._write(f"{printable(text)}\n")
 
     def note(self, text: str) -> None:
         """A line that stays."""
         self.clear()
-        self._write(f"{text}\n")
+        self._write(f"{printable(text)}\n")
 
     def clear(self) -> None:
         """Takes the line that rewrites itself away."""

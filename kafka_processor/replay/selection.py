@@ -49,7 +49,7 @@ class Selection:
     partitions: frozenset[int] = frozenset()
     from_offset: int | None = None
     to_offset: int | None = None
-    """Inclusive."""
+    """Exclusive."""
     since: int | None = None
     """Milliseconds, of the message's record timestamp; inclusive."""
     until: int | None = None
@@ -64,7 +64,7 @@ class Selection:
             (not self.message_ids or (partition, offset) in self.message_ids)
             and (not self.partitions or partition in self.partitions)
             and (self.from_offset is None or offset >= self.from_offset)
-            and (self.to_offset is None or offset <= self.to_offset)
+            and (self.to_offset is None or offset < self.to_offset)
         )
 
     def takes_outcome(self, outcome: str) -> bool:

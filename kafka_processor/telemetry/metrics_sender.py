@@ -33,9 +33,9 @@ class MetricsSender:
         self._losses = Losses("metrics were not delivered", log)
         families = families_of(settings, key_id, insight.figures, insight.health)
         histograms = [each for each in families if isinstance(each, HistogramFamily)]
-        exporter = _Exporter(HistogramPoints(histograms), self._losses)
+        self._exporter = _Exporter(HistogramPoints(histograms), self._losses)
         self._provider = MeterProvider(
-            [PeriodicExportingMetricReader(exporter)],
+            [PeriodicExportingMetricReader(self._exporter)],
             resource_of(settings),
             exemplar_filter=AlwaysOffExemplarFilter(),
             shutdown_on_exit=False,
@@ -49,6 +49,11 @@ class MetricsSender:
     def end(self, _error: BaseException | None) -> None:
         """The last figures are sent, whenever the next were due."""
         self._end.start()
+
+    def discard(self) -> None:
+        """Ends it without sending anything."""
+        self._exporter.is_silent = True
+        self._shut_down()
 
     def _shut_down(self) -> None:
         with suppress(Exception):  # what could not be sent is counted as such
@@ -67,10 +72,13 @@ class _Exporter(OTLPMetricExporter):
         self._histograms = histograms
         self._losses = losses
         self._last_failure = LastFailure(OTLPMetricExporter)
+        self.is_silent = False
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float | None = 10_000, **kwargs: Any
     ) -> MetricExportResult:
+        if self.is_silent:
+            return MetricExportResult.SUCCESS
         try:
             complete = self._with_histograms(metrics_data)
             result = super().export(complete, timeout_millis or 10_000, **kwargs)

@@ -29,6 +29,10 @@ class TraceSender:
     def end(self, _error: BaseException | None) -> None:
         self._end.start()
 
+    def discard(self) -> None:
+        """Ends it; nothing has been traced, so nothing is sent."""
+        self._shut_down()
+
     def _shut_down(self) -> None:
         with suppress(Exception):  # what could not be sent is counted as such
             self._provider.shutdown()

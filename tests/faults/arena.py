@@ -136,7 +136,7 @@ class Arena:
         return [each.state for each in self._own_transactions()]
 
     def _own_transactions(self) -> list[Transaction]:
-        own = f"{self.job.group}-"
+        own = f"{self.job.group}/"
         return [
             each for each in self.cluster.transactions() if each.transactional_id.startswith(own)
         ]

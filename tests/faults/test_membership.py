@@ -92,7 +92,11 @@ def test_loop_that_does_not_poll(arena_of: MakeArena, tmp_path: Path) -> None:
     properties = tmp_path / "client.properties"
     properties.write_text(f"max.poll.interval.ms={SESSION_TIMEOUT}000\n")
     with arena_of("max.poll.interval exceeded") as arena:
-        daemon = arena.start(KAFKA_PROPERTIES_FILE=str(properties), SESSION_TIMEOUT="3")
+        daemon = arena.start(
+            KAFKA_PROPERTIES_FILE=str(properties),
+            SESSION_TIMEOUT="3",
+            ALLOW_CORE_DUMPS="true",  # else only root may stop its threads
+        )
         arena.wait_for_output()
         with stopped_while_busy(daemon.process.pid):
             arena.wait_for_empty_group()

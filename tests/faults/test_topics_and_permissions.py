@@ -57,7 +57,7 @@ def all_rights(arena: Arena) -> dict[str, list[AclBinding]]:
         "write outputs": outputs,
         "use the group": allow(USER, ResourceType.GROUP, job.group, AclOperation.READ),
         "use the transactional id": allow(
-            USER, ResourceType.TRANSACTIONAL_ID, f"{job.group}-one", AclOperation.WRITE
+            USER, ResourceType.TRANSACTIONAL_ID, f"{job.group}/one", AclOperation.WRITE
         ),
     }
 

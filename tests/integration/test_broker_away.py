@@ -92,6 +92,29 @@ def test_check_knows_who_may_create_topics(
         assert job.existing_topics() == {job.input}
 
 
+def test_transactional_id_of_others(
+    kafka_with_login: LocalKafka, program: Path, tmp_path: Path
+) -> None:
+    """A check does not take the id that may be in use, and says so where it may not try another."""
+    with Job(Site(kafka_with_login.bootstrap_servers, program, tmp_path), 1) as job:
+        settings = login_settings(job, kafka_with_login, "the-right-password")
+        settings["INSTANCE_ID"] = "one"
+        own = f"{job.group}/one"
+        trial = f"{own}:check"
+        for id_ in (own, trial):
+            kind = ResourceType.TRANSACTIONAL_ID
+            create_acls(job, allow("somebody-else", kind, id_, AclOperation.WRITE))
+        check = job.launch(settings, CHECK)
+        assert check.wait() == 0, check.log
+        line = check.stdout.splitlines()[-1]
+        assert f"WRITE on transactional id {trial}" in line
+        assert line.endswith(own)
+
+        start = job.launch(settings)
+        assert start.wait() == 1
+        assert f"WRITE on transactional id {own} " in start.log_lines[-1]
+
+
 def create_acls(job: Job, acls: list[AclBinding]) -> None:
     for created in job.admin.create_acls(acls).values():
         created.result(10)

@@ -7,6 +7,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from tests.support.job import Job, MakeJob
 from tests.support.load import assert_each_once, event, send_load
+from tests.support.outputs import Results
 from tests.support.waiting import wait_until
 
 
@@ -98,6 +99,79 @@ def test_offsets_committed_by_another_program_at_first(job: Job) -> None:
     assert summary["total_received_count"] == 3
 
 
+def test_partitions_added_to_the_input_are_read_from_their_beginning(job: Job) -> None:
+    send_load(job, 10)
+    job.run(10)
+    daemon = job.start(AUTO_OFFSET_RESET="latest")
+    job.add_partitions(3)
+    send_load(job, 90, first=10)
+    job.wait_for_lines(100)
+    daemon.stop()
+    assert_each_once(job, job.results(), {0: 40, 1: 30, 2: 30})
+    named = daemon.lines_with("new partitions")
+    assert {"1", "2"} <= numbers_in(" ".join(named)), daemon.log
+
+
+def test_offsets_that_have_expired_are_warned_of(job: Job) -> None:
+    """Without offsets the group is a new one; what it does about that is not left unsaid."""
+    send_load(job, 10)
+    first = job.start()
+    job.wait_for_lines(10)
+    first.stop()
+    assert first.lines_with("warning") == []
+    assert len(first.lines_with("no committed offsets yet")) == 1
+    job.admin.delete_consumer_groups([job.group])[job.group].result(30)
+
+    again = job.start()
+    job.wait_for_lines(20)
+    again.stop()
+    (warning,) = again.lines_with("warning")
+    assert "expired" in warning and "earliest" in warning and "{0: 0}" in warning
+
+
+def recreate_input(job: Job) -> None:
+    job.delete_topic(job.input)
+    job.create_topic(job.input, job.partitions)
+
+
+def users_processed(results: Results) -> list[str]:
+    return sorted(record.value["user_id"] for record in results.processed)
+
+
+def test_input_that_is_created_again_is_read_from_its_beginning(job: Job) -> None:
+    """By a process that runs, with more messages than before; then by one that did not run, whose
+    committed offset outlived the topic."""
+    old, new, newest = (
+        [f"{name}-{number}" for number in range(count)]
+        for name, count in (("old", 30), ("new", 60), ("newest", 70))
+    )
+    job.send_all([event(0, 1, user_id=user) for user in old])
+    daemon = job.start(AUTO_OFFSET_RESET="latest", LOG_LEVEL="debug")
+    recreate_input(job)
+    job.send_all([event(0, 1, user_id=user) for user in new])
+    job.wait_for_lines(60)
+    daemon.stop()
+    results = job.results()
+    assert users_processed(results) == sorted(new), daemon.log
+    assert len(daemon.lines_with(r"\[error.*created again")) == 1, daemon.log
+    summary = results.latest_summaries()[0]
+    assert (summary["counted_since_offset"], summary["total_received_count"]) == (0, 60)
+
+    offset, metadata = job.committed_with_metadata(0)
+    recreate_input(job)
+    job.send_all([event(0, 1, user_id=user) for user in newest])
+    job.commit_by_hand(0, offset, metadata)
+    daemon = job.start()
+    job.wait_for_lines(60 + 70)
+    daemon.stop()
+    results = job.results()
+    assert users_processed(results) == sorted(new + newest)
+    (error,) = daemon.lines_with(r"\[error")
+    assert "60" in numbers_in(error) and "created again" in error
+    summary = results.latest_summaries()[0]
+    assert (summary["counted_since_offset"], summary["total_received_count"]) == (0, 70)
+
+
 def test_aborted_input_is_not_read(job: Job) -> None:
     producer = Producer(
         {
@@ -172,8 +246,9 @@ def test_versions_can_be_set(job: Job) -> None:
 
 
 def test_input_created_later_is_noticed(make_job: MakeJob) -> None:
+    """It is read from its beginning: AUTO_OFFSET_RESET is for what was there before."""
     job = make_job(None)
-    daemon = job.launch()
+    daemon = job.launch(job.settings(AUTO_OFFSET_RESET="latest"))
     daemon.wait_for_log(job.input + ".*(missing|wait|not exist|does not)|wait.*" + job.input)
     assert job.input not in job.existing_topics()
     job.partitions = 2

@@ -6,11 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from dev.local_kafka import LocalKafka
 from tests.support.brokers import free_port
 from tests.support.job import Job, MakeJob, Site
-from tests.support.load import send_load
+from tests.support.load import event, send_load
 from tests.support.program import Daemon, copy_program
 from tests.support.scraping import get, is_ready, metrics
 from tests.support.waiting import wait_until
@@ -68,6 +69,45 @@ def test_figures_are_what_the_topics_hold(make_job: MakeJob) -> None:
     assert found[f"{PREFIX}batch_messages_sum"][()] == 2004
     assert found[f"{PREFIX}broker_up"][("1", "consumer")] == 1
     assert found[f"{PREFIX}rebalances_total"][()] >= 1
+
+
+def test_transaction_markers_and_aborted_records_are_no_lag(job: Job) -> None:
+    """Messages of a transaction that is open are: if it hangs, that shows."""
+    daemon, port = start(job)
+
+    def has(lag: int, committed: int) -> bool:
+        found = metrics(port)
+        names = ("consumer_lag_messages", "committed_offset", "consumer_age_seconds")
+        lags, offsets, ages = (found.get(PREFIX + name, {}).get(("0",)) for name in names)
+        return (lags, offsets) == (lag, committed) and (ages == 0) == (lag == 0)
+
+    def wait_for(lag: int, committed: int) -> None:
+        wait_until(
+            lambda: has(lag, committed),
+            lambda: f"lag {lag}, committed {committed}: {get(port, '/metrics')[1]}",
+        )
+
+    settings = {"bootstrap.servers": job.site.broker, "transactional.id": job.group, "log_level": 0}
+    producer = Producer(settings)
+    producer.init_transactions(30)
+
+    def send(count: int) -> None:
+        producer.begin_transaction()
+        for number in range(count):
+            producer.produce(job.input, event(0, number), partition=0)
+        assert producer.flush(30) == 0
+
+    send(5)
+    producer.commit_transaction(30)
+    wait_for(lag=0, committed=5)
+    send(40)
+    wait_for(lag=40, committed=5)
+    producer.abort_transaction(30)
+    wait_for(lag=0, committed=5)
+    daemon.stop()
+    daemon, port = start(job)
+    wait_for(lag=0, committed=5)
+    daemon.stop()
 
 
 def test_an_idle_process_hears_of_its_producer_too(job: Job) -> None:

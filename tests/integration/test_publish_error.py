@@ -1,9 +1,15 @@
 """A record that the broker refuses for its size is an error of that record alone."""
 
 import json
+from typing import Any
 
 import pytest
+import structlog
 
+from kafka_processor import topic_configs
+from kafka_processor.config import load_settings
+from kafka_processor.record_limits import RecordLimits
+from tests.support.brokers import free_port
 from tests.support.cases import login
 from tests.support.job import Job
 from tests.support.load import (
@@ -11,8 +17,11 @@ from tests.support.load import (
     assert_none_missing,
     assert_order_kept,
     event,
+    send_load,
     too_large_event,
 )
+from tests.support.program import Daemon
+from tests.support.scraping import get, is_ready
 from tests.support.waiting import wait_until
 
 GOOD = 400
@@ -32,16 +41,10 @@ def test_record_that_is_too_large(job: Job, delivery: str) -> None:
     daemon.stop()
     results = job.results()
 
-    given_up = [line for line in daemon.log.splitlines() if "batch given up" in line]
-    nameless = [line for line in given_up if "MSG_SIZE_TOO_LARGE: Broker" not in line]
-    assert given_up
-    # One may come of a machine that stands still for a moment; more are attempts in vain.
-    assert len(nameless) <= 1, given_up
-    if delivery == "exactly-once":
-        assert_each_once(job, results, {0: GOOD})
-        assert_order_kept(results)
-    else:  # what stood before the refused record may have been written twice
-        assert_none_missing(job, results, {0: GOOD})
+    # What a topic does not take is known beforehand: no batch fails, and nothing comes twice.
+    assert daemon.lines_with("batch given up") == []
+    assert_each_once(job, results, {0: GOOD})
+    assert_order_kept(results)
     assert {offset_of(record.value["message_id"]) for record in results.errors} == set(TOO_LARGE)
     for record in results.errors:
         assert record.value["error_type"] == "publish_error"
@@ -59,21 +62,96 @@ def test_record_that_is_too_large(job: Job, delivery: str) -> None:
     assert summary["error_type_counts"] == {"publish_error": len(TOO_LARGE)}
 
 
-def test_one_within_a_backlog(job: Job) -> None:
-    """Batches of tens of thousands are narrowed down to the one message."""
-    count, to_blame = 60_000, 23_456
-    job.create_topic(job.topics["processed"], 2, {"max.message.bytes": LIMIT})
-    for number in range(count):
-        job.send(too_large_event(number) if number == to_blame else event(0, number))
-    job.flush()
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_a_limit_that_is_lowered_meanwhile(job: Job, delivery: str) -> None:
+    """The batch that meets it is narrowed down to the one message, later ones fail no batch."""
+    daemon = job.start(DELIVERY=delivery, MAX_MESSAGE_AGE="0")
+    job.configure_topic(job.topics["processed"], max_message_bytes=LIMIT)
+    passed = first_refused(job, daemon)
+    daemon.wait_for_log(f"another size.*max_bytes={LIMIT}")
+    wait_until(lambda: job.committed_total() > passed, lambda: f"the error:\n{daemon.log}")
+    given_up = len(daemon.lines_with("batch given up"))
 
-    daemon = job.start(MAX_MESSAGE_AGE="0")
+    count = passed + GOOD
+    for number in range(passed + 1, count):
+        job.send(too_large_event(number) if number % 10 == 1 else event(0, number))
+    job.flush()
     wait_until(lambda: job.committed_total() == count, lambda: f"all done:\n{daemon.log}", 60)
     daemon.stop()
+    assert len(daemon.lines_with("batch given up")) == given_up
     results = job.results()
+    too_large = {passed, *(n for n in range(passed + 1, count) if n % 10 == 1)}
+    assert {offset_of(record.value["message_id"]) for record in results.errors} == too_large
+    if delivery == "exactly-once":
+        assert_each_once(job, results, {0: count})
+        assert_order_kept(results)
+    else:  # what stood before the refused record may have been written twice
+        assert_none_missing(job, results, {0: count})
 
-    assert_each_once(job, results, {0: count})
-    assert [offset_of(record.value["message_id"]) for record in results.errors] == [to_blame]
+
+def first_refused(job: Job, daemon: Daemon) -> int:
+    """Sends large events until the broker heeds the limit; returns the offset of that one."""
+    sent = 0
+
+    def is_over() -> bool:
+        return job.committed_total() == sent or bool(daemon.lines_with("batch given up"))
+
+    while not daemon.lines_with("batch given up"):
+        job.send(too_large_event(sent))
+        job.flush()
+        sent += 1
+        wait_until(is_over, lambda: f"an end of the large event:\n{daemon.log}")
+    return sent - 1
+
+
+def test_a_limit_that_is_raised_is_noticed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_configs, "LOOK_AGAIN", 0.0)
+    topic = job.topics["processed"]
+    job.create_topic(topic, 1, {"max.message.bytes": "300"})
+    own = load_settings(job.settings())
+    limits = RecordLimits()
+    log: Any = structlog.get_logger()
+    lookup = topic_configs.LimitLookup(own, job.admin, limits, log)
+    lookup.ask()
+
+    def knows(limit: int) -> bool:
+        lookup.turned()
+        return limits.of(topic) == limit
+
+    wait_until(lambda: knows(300), "the limit")
+    job.configure_topic(topic, max_message_bytes="5000")
+    for _ in range(20):  # nobody was refused, so there is nothing to ask
+        lookup.turned()
+    assert limits.of(topic) == 300
+    assert limits.refusal(topic, None, b"v" * 1000)
+    wait_until(lambda: knows(5000), "the limit that was raised")
+
+
+def test_times_that_a_topic_refuses_are_waited_for(job: Job) -> None:
+    """This process writes them, so that no message is to blame.
+
+    At least once: the broker's own records that end a transaction would be refused as well.
+    """
+    port, limit = free_port(), "message_timestamp_before_max_ms"
+    daemon = job.start(DELIVERY="at-least-once", OPS_PORT=str(port))
+    job.configure_topic(job.topics["processed"], **{limit: "0"})
+    send_load(job, 20)
+    line = daemon.wait_for_log("batch given up", times=3)
+    assert job.topics["processed"] in line
+    assert "clock" in line
+    assert limit.replace("_", ".") in line
+    status, reason = get(port, "/readyz")
+    assert status == 503
+    assert job.topics["processed"] in reason
+    assert job.committed_total() == 0
+
+    job.configure_topic(job.topics["processed"], **{limit: str(2**63 - 1)})
+    wait_until(lambda: job.committed_total() == 20, lambda: f"all done:\n{daemon.log}")
+    wait_until(lambda: is_ready(port), "readiness")
+    daemon.stop()
+    results = job.results()
+    assert results.errors == []
+    assert_none_missing(job, results, {0: 20})
 
 
 def offset_of(message_id: str) -> int:

@@ -13,8 +13,8 @@ from kafka_processor.observer import Observer
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.placing import Placement
 from kafka_processor.processor import Processor
+from kafka_processor.record_limits import RecordLimits
 from kafka_processor.summary_printer import SummaryPrinter
-from kafka_processor.topics import DEFAULT_MAX_RECORD
 from kafka_processor.transformer import key_id
 from tests.support.job import Job
 from tests.support.load import assert_each_once, send_load
@@ -115,7 +115,7 @@ def make_processor(
     assert own.key
     log = structlog.get_logger()
     consumer = HeldConsumer(own, log, ClientLog(log))
-    producer = FailingProducer(own, consumer, DEFAULT_MAX_RECORD, ClientLog(log))
+    producer = FailingProducer(own, consumer, RecordLimits(), ClientLog(log))
     summary = SummaryPrinter(own, key_id(own.key))
     pipeline = Pipeline(own, own.key)
     processor = Processor(own, consumer, producer, pipeline, summary, log, observers)

@@ -89,7 +89,7 @@ SELECTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
         ["--partition", "1"],
         ("no address", "other version", "no json", "older"),
     ),
-    "offsets": (["--from-offset", "1", "--to-offset", "2", "--partition", "0"],
+    "offsets": (["--from-offset", "1", "--to-offset", "3", "--partition", "0"],
                 ("filtered", "no locale")),
     "nothing": (["--user", "nobody"], ()),
 }  # fmt: skip

@@ -572,6 +572,7 @@ def test_wrong_settings_and_arguments_end_it_with_2(laboratory: Laboratory) -> N
         ["--from-offset", "-1"],
         ["--since", "yesterday"],
         ["--since", "2024-07-10T02:00:25"],
+        ["--until", "20240710T020025Z"],
         ["--folder", "/nowhere/at/all"],
         ["--unknown"],
     ):

@@ -8,8 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.support.header_names import RawHeaders
 from tests.support.job import KEY
+from tests.support.raw_batches import RawHeaders
 
 FIELDS: Final = (
     "user_id",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.support.cases import Case, encoded, failed, filtered, login
-from tests.support.header_names import RawHeaders
+from tests.support.raw_batches import RawHeaders
 
 ADDRESSES: Final = {
     "108.228.145.239": "108.228.145.0",

@@ -11,12 +11,19 @@ from types import TracebackType
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.support.header_names import RawHeaders, send_with_raw_headers
+from tests.support.header_names import send_with_raw_headers
 from tests.support.outputs import CommittedReader, OpenTransactions, Results, describe_group
 from tests.support.program import Daemon
+from tests.support.raw_batches import RawHeaders
 from tests.support.waiting import TIMEOUT, wait_until
 
 KEY = "00112233445566778899aabbccddeeff" * 2
@@ -91,10 +98,25 @@ class Job:
             lambda: topic in self.admin.list_topics(timeout=TIMEOUT).topics, f"topic {topic}"
         )
 
+    def configure_topic(self, topic: str, **config: str) -> None:
+        """Set entries of its configuration; `_` stands for `.` in their names."""
+        entries = [
+            ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        for future in self.admin.incremental_alter_configs([resource]).values():
+            future.result(TIMEOUT)
+
     def add_partitions(self, count: int) -> None:
         """To the input, until it has so many."""
         for future in self.admin.create_partitions([NewPartitions(self.input, count)]).values():
             future.result(TIMEOUT)
+
+        def known() -> int:
+            return len(self.producer.list_topics(self.input, TIMEOUT).topics[self.input].partitions)
+
+        wait_until(lambda: known() == count, f"{count} partitions")
         self.partitions = count
 
     def delete_topic(self, topic: str) -> None:
@@ -228,12 +250,21 @@ class Job:
         """How many messages are done, if offsets of the input have no gaps."""
         return sum(self.committed().values())
 
-    def commit_by_hand(self, partition: int, offset: int) -> None:
+    def committed_with_metadata(self, partition: int) -> tuple[int, str]:
         consumer = self._group_consumer()
         try:
-            consumer.commit(
-                offsets=[TopicPartition(self.input, partition, offset)], asynchronous=False
-            )
+            [found] = consumer.committed([TopicPartition(self.input, partition)], timeout=TIMEOUT)
+            # The client may hand out bytes of its memory behind the text, which is JSON.
+            metadata = found.metadata or ""
+            return found.offset, metadata[: metadata.rindex("]") + 1]
+        finally:
+            consumer.close()
+
+    def commit_by_hand(self, partition: int, offset: int, metadata: str | None = None) -> None:
+        consumer = self._group_consumer()
+        offsets = [TopicPartition(self.input, partition, offset, metadata or "")]
+        try:
+            consumer.commit(offsets=offsets, asynchronous=False)
         finally:
             consumer.close()
 

@@ -13,11 +13,11 @@ from kafka_processor.records import SummaryRecord
 from kafka_processor.summary_printer import SummaryPrinter
 from tests.unit.pipeline_runs import KEY, NOW, PARTITION, message, settings
 from verify.audit.entries import UNKNOWN, Names
-from verify.audit.findings import Violation
+from verify.audit.findings import Text, Violation
 from verify.audit.inputs import input_entry
 from verify.audit.joining import Partition
 from verify.audit.judging import Rules
-from verify.audit.lines import LineReader
+from verify.audit.lines import MAX_LINES, LineReader
 from verify.audit.plan import Stretch
 from verify.audit.records import RecordReader, envelope
 from verify.audit.recount import Claim
@@ -37,6 +37,7 @@ class Output:
     topic: str
     key: bytes | None
     value: dict[str, Any]
+    headers: list[tuple[str, bytes | str | None]] | None = None
 
 
 @dataclass
@@ -47,6 +48,12 @@ class History:
     records: list[Output] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     summary: SummaryRecord | None = None
+    metrics_key: bytes | None = None
+    metrics_headers: list[tuple[str, bytes | str | None]] | None = None
+    beside_lines: dict[str, Any] = field(default_factory=dict)
+    """Members of the metrics record beside its lines."""
+    texts: dict[int, Text] = field(default_factory=dict)
+    """Of summary records."""
 
     def record_of(self, offset: int) -> Output:
         return next(each for each in self.records if _offset(each.value) == offset)
@@ -86,7 +93,8 @@ def audited(made: History, rules: Rules = EXACTLY_ONCE) -> tuple[list[Violation]
     claims = [Claim.of_summary("the summary", made.summary)] if made.summary else []
     end = max(made.messages, default=0) + 1
     stretch = Stretch(PARTITION, 0, end, 0, end, claims)
-    partition = Partition(stretch, rules, [Lane(topic, 0) for topic in TOPICS], found.append)
+    lanes = [Lane(topic, 0) for topic in TOPICS]
+    partition = Partition(stretch, rules, lanes, found.append, made.texts)
     names = Names(SETTINGS.input_topic, PARTITION + 1)
     records, lines = RecordReader(SETTINGS, names), LineReader(SETTINGS, names)
     with tempfile.TemporaryDirectory() as folder, Spill(Path(folder)) as spill:
@@ -96,12 +104,16 @@ def audited(made: History, rules: Rules = EXACTLY_ONCE) -> tuple[list[Violation]
             lane = TOPICS.index(output.topic)
             value = json.dumps(output.value).encode()
             number, record = records.read(output.topic, lane, position, value)
-            record.others = [*record.others, *envelope(output.key, None, record.key_user_id)]
+            others, faults = envelope(output.key, output.headers, record.key_user_id)
+            record.others, record.faults = [*record.others, *others], [*record.faults, *faults]
             spill.add(number, record)
-        details = json.dumps({"message_details": made.lines}).encode()
-        for each in lines.read(TOPICS.index("metrics-output"), 0, details):
-            assert isinstance(each, tuple), each
-            spill.add(*each)
+        others, _ = envelope(made.metrics_key, made.metrics_headers)
+        for start in range(0, len(made.lines), MAX_LINES):
+            part = made.lines[start : start + MAX_LINES]
+            details = json.dumps({"message_details": part, **made.beside_lines}).encode()
+            for each in lines.read(TOPICS.index("metrics-output"), start, details, others):
+                assert isinstance(each, tuple), each
+                spill.add(*each)
         for bucket in spill.buckets(PARTITION):
             partition.take(spill.take(PARTITION, bucket))
     partition.finish()

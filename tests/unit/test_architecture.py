@@ -21,11 +21,15 @@ KNOW_KAFKA = {
     "connecting",
     "consumer",
     "fence",
-    "placing",
+    "input_topic",
+    "offset_lookup",
+    "probing",
+    "unreadable_partitions",
     "producer",
     "exactly_once",
     "at_least_once",
     "topics",
+    "topic_configs",
     "kafka_errors",
     "preflight",
     "processor",
@@ -45,14 +49,19 @@ PURE = {
     "checks",
     "metrics",
     "pipeline",
+    "placing",
     "printable",
     "records",
     "summary_printer",
     "skipped",
     "timestamps",
     "transformer",
+    "positions",
+    "unreadable",
     "setting_types",
     "client_config",
+    "record_limits",
+    "topic_rules",
     "failed_messages",
     "dashboard.failures",
     "dashboard.formats",
@@ -77,7 +86,6 @@ PURE = {
     "replay.failures",
     "replay.finding",
     "replay.report",
-    "replay.times",
 }
 KNOW_HTTP = {"dashboard.guard", "dashboard.limits", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
@@ -180,6 +188,7 @@ def test_rooms_have_one_door(name: str) -> None:
         ("watching", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
         ("watching", "kafka_processor.telemetry.trace_sender", "TraceSender"),
         ("watching", "kafka_processor.lineage.room", "Lineage"),
+        ("watching", "kafka_processor.lineage.room", "create_client"),
     }
 
 

@@ -45,6 +45,9 @@ class Polled:
     def offset(self) -> int:
         return self._offset
 
+    def __len__(self) -> int:
+        return 0
+
     def value(self) -> Any: ...
     def timestamp(self) -> Any: ...
     def headers(self) -> Any: ...

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_processor import project_key
-from kafka_processor.config import SettingsError
+from kafka_processor.config import SettingsError, load_settings
 from kafka_processor.device_key import create_key_file, parse_key, read_key_file
 
 keys = st.binary(min_size=32, max_size=100)
@@ -58,6 +58,40 @@ def test_a_file_without_a_key(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(ValueError):
         read_key_file(str(file))
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write_is_refused_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    file = tmp_path / "a key"
+    file.write_text("0123456789abcdef" * 4)
+    file.chmod(mode)
+    with pytest.raises(SettingsError) as given_file:
+        load_settings({"DEVICE_ID_KEY_FILE": str(file)})
+    monkeypatch.setattr(project_key, "PROJECT_KEY_PATH", file)
+    with pytest.raises(SettingsError) as own_file:
+        project_key.project_key()
+    for error, name in ((given_file, "DEVICE_ID_KEY_FILE"), (own_file, "DEVICE_ID_KEY")):
+        [line] = error.value.lines
+        assert line.startswith(f"{name}: ")
+        assert f"chmod go-w '{file}'" in line
+
+
+def test_a_file_without_end_is_no_key() -> None:
+    with pytest.raises(ValueError):
+        read_key_file("/dev/zero")
+
+
+def test_a_pipe_may_hold_the_key() -> None:
+    """As of `DEVICE_ID_KEY_FILE=<(vault read …)`."""
+    reading, writing = os.pipe()
+    os.write(writing, b"0123456789abcdef" * 4)
+    os.close(writing)
+    try:
+        assert len(read_key_file(f"/dev/fd/{reading}")) == 32
+    finally:
+        os.close(reading)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

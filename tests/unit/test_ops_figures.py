@@ -39,6 +39,9 @@ class Message:
     def timestamp(self) -> tuple[int, int]:
         return (0, 0) if self._created is None else (1, self._created)
 
+    def __len__(self) -> int:
+        return 0
+
     def offset(self) -> int | None: ...
     def value(self) -> Any: ...
     def headers(self) -> Any: ...
@@ -68,7 +71,15 @@ def commit(figures: Figures, works: dict[int, Work], seconds: float = 0.01) -> N
 
 
 def tell_ends(figures: Figures, ends: dict[int, int], broker: str = "UP") -> None:
-    partitions = {str(number): {"hi_offset": end, "leader": 7} for number, end in ends.items()}
+    tell(figures, {number: {"hi_offset": end} for number, end in ends.items()}, broker)
+
+
+def tell_partition(figures: Figures, number: int, told: dict[str, int]) -> None:
+    tell(figures, {number: told})
+
+
+def tell(figures: Figures, of: dict[int, dict[str, int]], broker: str = "UP") -> None:
+    partitions = {str(number): {**told, "leader": 7} for number, told in of.items()}
     topics = {"user-login": {"partitions": {**partitions, "-1": {"hi_offset": -1001}}}}
     brokers = {
         "a:1/bootstrap": {"nodeid": -1, "state": "UP"},
@@ -143,16 +154,46 @@ def test_lag_is_what_is_not_committed() -> None:
 @pytest.mark.parametrize(
     ("told", "lag"),
     [
-        ({"hi_offset": 10, "next_offset": 10, "app_offset": 9}, 0),
-        ({"hi_offset": 10, "next_offset": 10, "app_offset": -1001}, 0),
-        ({"hi_offset": 10, "next_offset": 10, "app_offset": 9, "fetchq_cnt": 1}, 1),
-        ({"hi_offset": 10, "next_offset": 10, "app_offset": 10}, 1),
-        ({"hi_offset": 10, "next_offset": 9, "app_offset": 9}, 1),
-        ({"hi_offset": -1001}, None),
+        pytest.param({"hi_offset": 10, "next_offset": 10, "app_offset": 10}, 0, id="marker"),
+        pytest.param({"hi_offset": 99, "next_offset": 99, "app_offset": 99}, 0, id="aborted tail"),
+        pytest.param({"hi_offset": 10, "next_offset": 10, "app_offset": -1001}, 0, id="restarted"),
+        pytest.param({"hi_offset": 15, "next_offset": 10, "app_offset": 10}, 5, id="open"),
+        pytest.param({"hi_offset": 15, "next_offset": 9, "app_offset": -1001}, 6, id="open, start"),
+        pytest.param(
+            {"hi_offset": 10, "next_offset": 10, "app_offset": 9, "fetchq_cnt": 1}, 1, id="fetched"
+        ),
+        pytest.param({"hi_offset": 10, "next_offset": 9, "app_offset": 9}, 1, id="not fetched"),
+        pytest.param({"hi_offset": -1001}, None, id="not known"),
     ],
 )
-def test_the_end_of_a_transaction_is_no_message(told: dict[str, int], lag: int | None) -> None:
-    assert InputPartition(**told).lag(9) == lag
+def test_what_holds_no_message_is_no_lag(told: dict[str, int], lag: int | None) -> None:
+    assert InputPartition(**told).lag(9, is_all_committed=True) == lag
+
+
+@pytest.mark.parametrize("app_offset", [-1001, 9, 10, 12])
+def test_what_is_polled_and_not_committed_is_lag(app_offset: int) -> None:
+    told = InputPartition(hi_offset=12, next_offset=12, app_offset=app_offset)
+    assert told.lag(9, is_all_committed=False) == 3
+
+
+def test_a_message_is_lag_from_its_poll_to_its_commit() -> None:
+    """Also where the batch that it was in has failed."""
+    figures = Figures()
+    place(figures, 0, 5)
+    read_to_the_end: dict[str, Any] = {"hi_offset": 7, "next_offset": 7, "app_offset": 7}
+    tell_partition(figures, 0, read_to_the_end)
+    assert figures.lags() == {0: 0}
+    work = work_on(figures, 0, 5, [NOW])  # its marker is at offset 6
+    assert figures.lags() == {0: 2}
+    figures.gave_up(BatchFailed("a reason"), 1)
+    assert figures.lags() == {0: 2}
+    place(figures, 0, 5)
+    tell_partition(figures, 0, {"hi_offset": 7, "next_offset": 5})
+    assert figures.lags() == {0: 2}
+    work = work_on(figures, 0, 5, [NOW])
+    tell_partition(figures, 0, read_to_the_end)
+    commit(figures, {0: work})
+    assert figures.lags() == {0: 0}
 
 
 def test_the_age_grows_from_the_last_time_that_nothing_waited(clock: Clock) -> None:

@@ -56,6 +56,14 @@ def test_a_signal_is_sent_where_it_has_an_endpoint(
         ),
         *(
             (
+                otlp(TRACES_ENDPOINT=HERE) | otlp(**{name: "/no/such/file"}),
+                f"OTEL_EXPORTER_OTLP_{name}: '/no/such/file' is not allowed; "
+                "allowed: a file that exists",
+            )
+            for name in ("CERTIFICATE", "TRACES_CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+        ),
+        *(
+            (
                 otlp(ENDPOINT=address),
                 "OTEL_EXPORTER_OTLP_ENDPOINT: no address of the form http://localhost:4318",
             )
@@ -117,3 +125,31 @@ def test_a_file_that_is_named_has_to_be_there(nowhere: Path) -> None:
         is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
     file.touch()
     assert is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_file_that_others_may_write_is_refused(nowhere: Path, is_named: bool) -> None:
+    """It may name code to load."""
+    file = nowhere / "work" / "openlineage.yml"
+    file.touch()
+    file.chmod(0o666)
+    with pytest.raises(SettingsError, match=f"chmod go-w {file}"):
+        is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)} if is_named else {})
+    assert not is_lineage_wanted({"OPENLINEAGE_DISABLED": "true"})
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")
+def test_a_file_of_another_user_in_the_working_folder_is_refused(nowhere: Path) -> None:
+    file = nowhere / "work" / "openlineage.yml"
+    file.touch()
+    os.chown(file, 12345, 12345)
+    with pytest.raises(SettingsError, match="another user"):
+        is_lineage_wanted({})
+    assert is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+
+
+def test_a_working_folder_that_is_gone_has_no_file(nowhere: Path) -> None:
+    (nowhere / "work").rmdir()
+    assert not is_lineage_wanted({})
+    (nowhere / "home" / ".openlineage" / "openlineage.yml").touch()
+    assert is_lineage_wanted({})

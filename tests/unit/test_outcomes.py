@@ -311,6 +311,9 @@ class MessageWithUnreadableHeaders:
         self.offset, self.value, self.timestamp = one.offset, one.value, one.timestamp
         self._is_asked = False
 
+    def __len__(self) -> int:
+        return 0
+
     def headers(self) -> None:
         assert not self._is_asked
         self._is_asked = True

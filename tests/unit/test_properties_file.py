@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 
 from kafka_processor.client_config import (
+    MAX_RESPONSE,
     ClientConfig,
     consumer_config,
     reader_config,
@@ -67,6 +68,111 @@ def test_what_the_guarantees_rest_on_is_refused(tmp_path: Path, name: str) -> No
     assert line.startswith("KAFKA_PROPERTIES_FILE: ")
     assert name in line
     assert "line 2" in line
+
+
+RUNS_CODE = {
+    "plugin.library.paths": "/tmp/evil",
+    "ssl.engine.location": "/tmp/evil.so",
+    "ssl.engine.id": "evil",
+    "ssl.providers": "default,evil",
+    "sasl.kerberos.kinit.cmd": "touch /tmp/evil",
+    "interceptors": "evil",
+    "sasl.oauthbearer.token.cmd": "touch /tmp/evil",
+    "sasl.oauthbearer.login.command": "touch /tmp/evil",
+    "sasl.oauthbearer.token.file": "/etc/shadow",
+    "sasl.oauthbearer.assertion.other.file": "/etc/shadow",
+    # The default of sasl.kerberos.kinit.cmd has both in it, and a shell runs that.
+    "sasl.kerberos.principal": "kafka; touch /tmp/evil",
+    "sasl.kerberos.keytab": "$(touch /tmp/evil)",
+}
+UNDERMINES = {
+    "test.mock.num.brokers": "3",
+    "internal.termination.signal": "9",
+    "ut_handle_ProduceResponse": "1",
+    "offset.store.method": "file",
+    "offset.store.path": "/tmp",
+    "auto.commit.enable": "true",
+    "topic.acks": "0",
+    "topic.request.required.acks": "0",
+    "topic.partitioner": "random",
+    "enabled_events": "255",
+    "log.queue": "false",
+    "logger": "x",
+    "error_cb": "x",
+    "stats_cb": "x",
+    "oauth_cb": "x",
+    "throttle_cb": "x",
+    "on_commit": "x",
+    "on_delivery": "x",
+    "default.topic.config": "x",
+    "opaque": "x",
+}
+
+
+@pytest.mark.parametrize("name", [*RUNS_CODE, *UNDERMINES])
+def test_what_runs_code_or_undermines_the_program_is_refused(tmp_path: Path, name: str) -> None:
+    value = (RUNS_CODE | UNDERMINES)[name]
+    [line] = errors_of(tmp_path, f"client.id=a\n\t{name}\t=  {value}\n")
+    assert "line 2" in line
+    assert name.removeprefix("topic.") in line
+    assert "evil" not in line
+
+
+@pytest.mark.parametrize("name", ["plugin.library.paths", "acks", "client.id"])
+@pytest.mark.parametrize("tail", ["\0", "\0x", "\ufeff", "\u200b", " x", "\x01"])
+def test_a_name_that_the_client_reads_in_another_way_is_none(
+    tmp_path: Path, name: str, tail: str
+) -> None:
+    """To the client a name ends at a null character."""
+    [line] = errors_of(tmp_path, f"{name}{tail}=1\n")
+    assert line.endswith("line 1 is not name=value")
+    assert errors_of(tmp_path, f"client.rack=a{chr(0)}b\n")
+
+
+def test_the_client_compares_names_with_their_case(tmp_path: Path) -> None:
+    """What is refused in lower case is no property in upper case."""
+    settings = load(tmp_path, "Plugin.Library.Paths=/tmp/evil\nACKS=0\n")
+    for name, value in settings.properties.items():
+        with pytest.raises(KafkaException, match="No such configuration property"):
+            Producer({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sasl.oauthbearer.assertion.file", "/run/assertion"),
+        ("sasl.oauthbearer.assertion.private.key.file", "/run/key.pem"),
+        ("sasl.oauthbearer.assertion.jwt.template.file", "/run/template"),
+        ("sasl.oauthbearer.client.credentials.client.secret", "a;b$(c)"),
+        ("sasl.kerberos.principal", "processor/host.example@REALM.EXAMPLE"),
+        ("sasl.kerberos.keytab", "/etc/krb5 kdc/processor.keytab"),
+        ("ssl.keystore.location", "/etc/keystore.p12"),
+        ("ssl.crl.location", "/etc/crl.pem"),
+        ("topic.metadata.refresh.interval.ms", "1000"),
+        ("topic.blacklist", "a"),
+        ("debug", "broker"),
+    ],
+)
+def test_what_only_reads_is_allowed(tmp_path: Path, name: str, value: str) -> None:
+    assert load(tmp_path, f"{name}={value}\n").properties == {name: value}
+
+
+def test_a_topic_property_is_the_same_with_its_prefix(tmp_path: Path) -> None:
+    settings = load(tmp_path, "topic.auto.offset.reset=latest\ntopic.compression.level=3\n")
+    assert settings.overruled_properties == [("auto.offset.reset", "AUTO_OFFSET_RESET")]
+    assert producer_config(settings)["compression.level"] == "3"
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write_is_refused_with_the_cure(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text("client.id=a\n")
+    file.chmod(mode)
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"KAFKA_PROPERTIES_FILE": str(file)})
+    [line] = refused.value.lines
+    assert line.startswith("KAFKA_PROPERTIES_FILE: ")
+    assert f"chmod go-w {file}" in line
 
 
 def test_all_that_is_wrong_with_a_file_is_reported_with_the_rest(tmp_path: Path) -> None:
@@ -193,3 +299,19 @@ def test_the_client_takes_the_configurations(given_settings: dict[str, str]) -> 
     Producer(
         producer_config(settings) | {"transactional.id": "t", "transaction.timeout.ms": timeout}
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", MAX_RESPONSE),
+        ("fetch.max.bytes=60000000\n", 60_000_512),
+        ("receive.message.max.bytes=50000000\n", "50000000"),
+    ],
+)
+def test_an_answer_has_room_for_what_is_fetched(
+    tmp_path: Path, text: str, expected: int | str
+) -> None:
+    config = consumer_config(load(tmp_path, text))
+    assert config["receive.message.max.bytes"] == expected
+    Consumer(config).close()  # which refuses an answer that is smaller than what is fetched

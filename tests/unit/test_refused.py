@@ -2,7 +2,7 @@
 
 from confluent_kafka import KafkaError
 
-from kafka_processor.producer import BatchFailed
+from kafka_processor.producer import BatchFailed, FailedRecord
 from kafka_processor.refused import MAX_BATCH, SMALLEST_LATE, Refused
 from tests.unit.pipeline_runs import settings
 from tests.unit.summary_runs import Counted, work_of
@@ -29,6 +29,22 @@ def test_they_grow_again_where_commits_are_quick() -> None:
     assert refused.limit == 2_000
     refused.after_success(done, seconds=2.9)
     assert refused.limit == 4_000
+
+
+def test_an_empty_batch_says_nothing_about_sizes() -> None:
+    refused = Refused(settings())
+    assert not refused.narrow_down(LATE, 0)
+    assert refused.limit == MAX_BATCH
+
+
+def test_what_the_environment_is_to_blame_for_narrows_nothing_down() -> None:
+    """The record was sent by itself, and is not to blame all the same."""
+    for code in (KafkaError.INVALID_TIMESTAMP, KafkaError.INVALID_RECORD):
+        refused = Refused(settings())
+        record = FailedRecord(KafkaError(code), "processed-output", b"{}", was_alone=True)
+        failure = BatchFailed("refused", record.error, [record])
+        assert not refused.narrow_down(failure, 1)
+        assert refused.causes == {}
 
 
 def test_a_late_batch_does_not_widen_what_is_being_narrowed_down() -> None:

@@ -23,7 +23,7 @@ def test_all_options() -> None:
     given = options(
         *("--outcome", "error", "--outcome", "filtered", "--field", "locale=a=b", "--field", "ip="),
         *("--user", "u", "--since", "1970-01-01T00:00:01Z", "--until", "1970-01-01T00:00:02Z"),
-        *("--partition", "0", "--partition", "3", "--from-offset", "5", "--to-offset", "5"),
+        *("--partition", "0", "--partition", "3", "--from-offset", "5", "--to-offset", "6"),
         *("--message-id", "user-login-0-5", "--include-repeats", "--send", "--rate", "7", "--json"),
     )
     assert given == Options(
@@ -32,7 +32,7 @@ def test_all_options() -> None:
             message_ids=frozenset({(0, 5)}),
             partitions=frozenset({0, 3}),
             from_offset=5,
-            to_offset=5,
+            to_offset=6,
             since=1000,
             until=2000,
             users=frozenset({"u"}),
@@ -61,6 +61,7 @@ def test_nobody_replays_everything_by_accident(arguments: tuple[str, ...]) -> No
     ("option", "value"),
     [
         ("--outcome", "processed"), ("--outcome", ""), ("--since", "2024"), ("--until", "now"),
+        ("--since", "20240710T020025Z"), ("--until", "2024-07-10 02:00:25Z"),
         ("--partition", "-1"), ("--partition", "x"), ("--from-offset", "1.5"),
         ("--to-offset", "٣"), ("--message-id", "other-0-5"), ("--message-id", "user-login-0"),
         ("--rate", "0"), ("--rate", "fast"), ("--rate", "1e3"), ("--rate", "1000001"),
@@ -96,8 +97,9 @@ def test_option_without_its_value() -> None:
 
 def test_ranges_in_which_nothing_can_be() -> None:
     time = "2024-07-10T02:00:25Z"
-    problems = lines("--from-offset", "5", "--to-offset", "4", "--since", time, "--until", time)
+    problems = lines("--from-offset", "5", "--to-offset", "5", "--since", time, "--until", time)
     assert [line.split(":")[0] for line in problems] == ["--to-offset", "--until"]
+    assert len(lines("--to-offset", "0")) == 1
 
 
 def test_everything_wrong_is_said_at_once() -> None:

@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "DEVICE_ID_KEY": None,
     "DEVICE_ID_KEY_FILE": None,
     "ALLOW_KEY_CHANGE": False,
+    "ALLOW_CORE_DUMPS": False,
     "STARTUP_RETRIES": 5,
     "OPS_PORT": None,
     "OPS_HOST": "127.0.0.1",
@@ -72,6 +73,9 @@ WRONG: list[tuple[str, str]] = [
     ("KAFKA_BOOTSTRAP_SERVERS", "a b:1"), ("KAFKA_BOOTSTRAP_SERVERS", "host:\u0661"),
     ("KAFKA_BOOTSTRAP_SERVERS", "host:" + "9" * 5000), ("KAFKA_BOOTSTRAP_SERVERS", ":9092"),
     ("KAFKA_BOOTSTRAP_SERVERS", "\udcff:1"),
+    *(("KAFKA_BOOTSTRAP_SERVERS", wrong)
+      for wrong in ("kafka://host:9092", "http://host:9092", "PLAINTEXT://host:9092", "https://host",
+                    "kafka://", "a:1,SASL_SSL://b:1", "host:9092/", "host:9092/topic")),
     ("KAFKA_SECURITY_PROTOCOL", "TLS"), ("KAFKA_SASL_MECHANISM", "MD5"),
     ("KAFKA_SASL_USERNAME", "a\nb"),
     *((name, wrong)
@@ -108,6 +112,20 @@ def test_a_wrong_value_is_one_line_with_setting_value_and_what_is_allowed(
     assert repr(wrong) in line or wrong in line
     assert "\n" not in line
     assert dict(rules())[name].allowed in line
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["kafka://user:pa/s,s@host:9092", "user:pa@ss@host:9092", "a:1, kafka://user:pa@b:9092/x"],
+)
+def test_a_login_in_an_address_is_not_shown(address: str, tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text(f"bootstrap.servers={address}\n")
+    for wrong in ({"KAFKA_BOOTSTRAP_SERVERS": address}, {"KAFKA_PROPERTIES_FILE": str(file)}):
+        [line] = errors_of(**wrong)
+        assert line.startswith("KAFKA_BOOTSTRAP_SERVERS: ")
+        assert "host:port" in line
+        assert "pa" not in line.partition("is not allowed")[0]
 
 
 @pytest.mark.parametrize("name", ["INPUT_PARTITIONS", "TOPIC_REPLICATION", "STARTUP_RETRIES",

@@ -105,7 +105,7 @@ def largest_counts() -> PartitionCounts:
     64 + 1 locales of 18 digits are 6.5e18 processed messages, which are 3 device types of 19
     digits and 30 of 18; what remains are 5 errors of 18 digits and two outcomes of 19.
     """
-    counts = PartitionCounts(LARGEST)
+    counts = PartitionCounts(LARGEST, "iO/A+LWe")
     counts.replayed = LARGEST
     names = [f"sixteen-chars-{n:02}" for n in range(64)]
     assert {len(name) for name in names} == {16}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.records import ErrorType
+from kafka_processor.records import ErrorType, Snapshot
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from tests.unit.pipeline_runs import NOW, settings
 from tests.unit.summary_runs import Counted, work_of
@@ -215,3 +215,100 @@ def test_taking_up_a_partition_again_drops_what_was_not_committed() -> None:
     assert summary.restore(0, offset, metadata, offset, 0.0) is None
     [record] = published(summary, 0).values()
     assert (record["total_received_count"], record["error_type_counts"]) == (7, {})
+
+
+def test_an_input_that_was_made_again_starts_the_counts_anew() -> None:
+    """Its offsets begin below the committed one: with the old counts, each would count twice."""
+    _, offset, metadata = counted(7, first=10)
+    summary = printer()
+    assert summary.restore(0, offset, metadata, 0, 0.0)
+    summary.add(0, work_of([Counted("processed")] * 2, 0), 0.0)
+    assert printer().restore(0, *summary.snapshot(0), 2, 0.0) is None
+
+
+def forged(**changes: object) -> str:
+    """A snapshot of 7 messages up to offset 17, and what of it is changed."""
+    names = Snapshot.__struct_fields__
+    _, _, metadata = counted(7, first=10)
+    snapshot = dict(zip(names, json.loads(metadata), strict=True))
+    assert snapshot["processed"] == 7
+    return json.dumps(list((snapshot | changes).values()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"processed": -1},
+        {"processed": 7.0},
+        {"processed": 2**63},
+        {"processed": 10**400},
+        {"processed": 8, "locales": {"RU": 8}, "device_types": {"android": 8}},
+        {"skipped": 1},
+        {"filtered": 2**63 - 1},
+        {"replayed": 8},
+        {"errors": {"parse_error": 1}},
+        {"errors": {"parse_error": -7}},
+        {"errors": {"no_such_error": 0}},
+        {"counted_since_offset": 11},
+        {"counted_since_offset": 2**62},
+        {"counted_since_offset": -1},
+        {"locales": {"RU": 6}},
+        {"locales": {"RU": 8, "EN": -1}},
+        {"locales": {"a" * 17: 7}},
+        {"locales": {"\x1b[2J": 7}},
+        {"locales": {"RU\n": 7}},
+        {"locales": {f"L{n}": 0 for n in range(3000)} | {"RU": 7}},
+        {"device_types": {"é": 7}},
+        {"device_types": {}},
+        {"key_id": "ffffffff", "processed": 8},
+        {"key_id": "\x1b[2J"},
+        {"key_id": "FFFFFFFF"},
+        {"key_id": "f" * 4000},
+    ],
+    ids=str,
+)
+def test_a_forged_snapshot_starts_the_counts_anew_and_ends_nothing(
+    changes: dict[str, object],
+) -> None:
+    assert printer().restore(0, 17, forged(), 17, 0.0) is None
+    summary = printer()
+    reason = summary.restore(0, 17, forged(**changes), 17, 0.0)
+    assert reason
+    assert reason.isprintable()
+    assert summary.snapshot(0)[0] == 17
+    summary.add(0, work_of([Counted("processed")], 17), 0.0)
+    [record] = published(summary, 0).values()
+    assert (record["total_received_count"], record["counted_since_offset"]) == (1, 17)
+
+
+def test_a_well_formed_snapshot_of_another_key_is_refused_by_name() -> None:
+    with pytest.raises(KeyChangedError, match=r"key ffffffff.*ALLOW_KEY_CHANGE=true"):
+        printer().restore(0, 17, forged(key_id="ffffffff"), 17, 0.0)
+
+
+ODD_COUNTS: list[object] = [2**63 - 1, 2**63, 10**30, 1.5, None, "7", []]
+counts = st.integers(-1, 20) | st.sampled_from(ODD_COUNTS)
+labels = st.dictionaries(st.sampled_from(["RU", "__other__", "", "a b", "\x9b"]), counts)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(("processed", "filtered", "skipped", "replayed"), counts),
+            "counted_since_offset": counts,
+            "errors": labels | st.just({"parse_error": 3}),
+            "locales": labels,
+            "device_types": labels,
+        },
+    )
+)
+def test_what_is_taken_over_can_have_been_counted(changes: dict[str, object]) -> None:
+    summary = printer()
+    if summary.restore(0, 17, forged(**changes), 17, 0.0) is None:
+        [record] = published(summary, 0).values()
+        total = record["total_received_count"]
+        assert isinstance(total, int)
+        since = record["counted_since_offset"]
+        assert isinstance(since, int)
+        assert 0 <= total <= 17 - since

@@ -1,12 +1,18 @@
 """Times against decimal arithmetic: seconds or milliseconds, cut and never rounded."""
 
+import contextlib
 from decimal import Decimal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.timestamps import event_time, is_numeric_string, rfc3339
+from kafka_processor.timestamps import (
+    event_time,
+    is_numeric_string,
+    milliseconds_of,
+    rfc3339,
+)
 from tests.unit import reference
 
 numbers = (
@@ -94,3 +100,76 @@ def test_numeric_strings_are_ascii_digits_and_one_fraction(text: str) -> None:
     assert bool(is_numeric_string(text)) == reference.is_numeric(text)
     if is_numeric_string(text):
         assert Decimal(text) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2024-07-10T02:00:25.120Z", 1_720_576_825_120),
+        ("2024-07-10t04:00:25.1209999+02:00", 1_720_576_825_120),
+        ("2024-07-10T02:00:25.12z", 1_720_576_825_120),
+        ("2024-07-09T21:30:25.12-04:30", 1_720_576_825_120),
+        ("2024-07-10T02:00:25-00:00", 1_720_576_825_000),
+        (f"2024-07-10T02:00:25.{'1' * 5000}Z", 1_720_576_825_111),
+        ("1969-12-31T23:59:59.5Z", -500),
+        ("0001-01-01T00:00:00+14:00", -62_135_647_200_000),
+        ("9999-12-31T23:59:59-23:59", 253_402_387_139_000),
+        # A leap second, and the same one in another zone (RFC 3339, 5.8).
+        ("1990-12-31T23:59:60Z", 662_688_000_000),
+        ("1990-12-31T15:59:60-08:00", 662_688_000_000),
+    ],
+)
+def test_rfc3339_text_is_read(text: str, expected: int) -> None:
+    assert milliseconds_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "1720576825",
+        "2024-07-10",
+        "2024-07-10T02:00:25",
+        "2024-07-10 02:00:25Z",
+        "2024-07-10T02:00Z",
+        "2024-07-10T02Z",
+        "20240710T020025Z",
+        "2024-W28-3T02:00:25Z",
+        "2024-192T02:00:25Z",
+        "2024-07-10T02:00:25,5Z",
+        "2024-07-10T02:00:25.Z",
+        "2024-07-10T02:00:25+0200",
+        "2024-07-10T02:00:25+02",
+        "2024-07-10T02:00:25+02:00:00",
+        "2024-07-10T02:00:25+24:00",
+        "2024-07-10T02:00:25+02:60",
+        "2024-07-10T02:00:25ZZ",
+        "2024-07-10T24:00:00Z",
+        "2024-13-10T02:00:25Z",
+        "2023-02-29T02:00:25Z",
+        "0000-01-01T00:00:00Z",
+        "2024-07-10T02:00:60Z",
+        "1990-12-31T23:59:61Z",
+        " 2024-07-10T02:00:25Z",
+        "2024-07-10T02:00:25Z\n",
+        "٢٠٢٤-07-10T02:00:25Z",
+        "2024\u201007\u201010T02:00:25Z",
+    ],
+)
+def test_other_text_is_no_rfc3339(text: str) -> None:
+    """Python 3.11 reads some of these, 3.10 none, and 3.14 the 24th hour too."""
+    with pytest.raises(ValueError):
+        milliseconds_of(text)
+
+
+@given(st.integers(0, 253_402_300_799_999))
+def test_what_is_written_is_read_back(milliseconds: int) -> None:
+    assert milliseconds_of(rfc3339(milliseconds) or "") == milliseconds
+
+
+@given(st.text("0123456789-+:.TtZz ", max_size=35) | st.text())
+def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        milliseconds_of(text)

@@ -121,6 +121,9 @@ class Message:
     def __init__(self, headers: list[tuple[str, bytes]] | None) -> None:
         self._headers = headers
 
+    def __len__(self) -> int:
+        return 0
+
     def headers(self) -> list[tuple[str, bytes]] | None:
         return self._headers
 

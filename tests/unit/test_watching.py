@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kafka_processor import watching
-from kafka_processor.config import SettingsError
+from kafka_processor.config import PROJECT_FOLDER, SettingsError
 
 ALL_ON = {
     "OPS_PORT": "9108",
@@ -28,6 +28,48 @@ def test_packages_that_are_missing_are_one_line_each(monkeypatch: pytest.MonkeyP
 def test_packages_are_found() -> None:
     watching.demand_packages(ALL_ON)
     assert not watching._is_installed("no_such_package.with_a_module")
+
+
+START: list[str] = []
+CHECK = ["--check"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong", "reason"),
+    [
+        (START, {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-1"}, "must be a non-negative integer"),
+        (CHECK, {"OTEL_BSP_MAX_QUEUE_SIZE": "a@b"}, "(login)@b'"),
+        (CHECK, {"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "interval value 0.0 is invalid"),
+        (START, {"OTEL_PYTHON_METER_PROVIDER": "none"}, "one of them names what is not installed"),
+        (CHECK, {"OPENLINEAGE__TRANSPORT__TYPE": "http"}, "OPENLINEAGE_*: "),
+    ],
+)
+def test_what_a_library_does_not_take_is_one_line(
+    arguments: list[str], wrong: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    """Each is read while the library is imported or set up, by the start and the check alike."""
+    (tmp_path / "empty").touch()
+    ended = subprocess.run(
+        [sys.executable, "-m", "kafka_processor", *arguments, "--env-file", "empty"],
+        env={
+            "PYTHONPATH": str(PROJECT_FOLDER),
+            "HOME": str(tmp_path),
+            "DEVICE_ID_KEY": "0123456789abcdef" * 4,
+            "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+            "LOG_LEVEL": "error",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+            **wrong,
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(("OTEL_*: ", "OPENLINEAGE_*: "))
+    assert reason in line
 
 
 OPEN_ALL_THAT_IS_ON = """

@@ -5,18 +5,25 @@ input: so all records of committed messages lie before the ends, and every recor
 about a message that the input held by then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kafka_processor.config import Settings, SettingsError
 from verify.audit.cluster import Cluster
-from verify.audit.entries import OUTCOMES, SKIPPED, Names
-from verify.audit.findings import CONTRADICTING, Tally, Violation
+from verify.audit.entries import OUTCOMES, SKIPPED, Names, folded
+from verify.audit.findings import CONTRADICTING, Tally, Text, Violation
 from verify.audit.gathering import Gathering
 from verify.audit.joining import Partition
 from verify.audit.judging import Rules
-from verify.audit.plan import Committed, Span, Stretch, Wanted, stretch_of
+from verify.audit.plan import (
+    Committed,
+    Span,
+    Stretch,
+    Wanted,
+    known_key_ids,
+    stretch_of,
+)
 from verify.audit.progress import Progress
 from verify.audit.reading import SpanReader
 from verify.audit.records import RecordReader
@@ -95,9 +102,10 @@ class Audit:
             for number, span in inputs.items()
         }
         self._result.stretches = list(stretches.values())
-        gathering = self._gather(outputs, stretches, len(partitions))
+        key_ids = known_key_ids(committed.values())
+        gathering = self._gather(outputs, stretches, len(partitions), key_ids)
         self._result.of_other_inputs = gathering.of_other_inputs
-        self._judge(gathering, stretches)
+        self._judge(gathering, stretches, summaries)
         self._check_who_is_ahead(summaries, committed, stretches)
         return self._result
 
@@ -138,7 +146,11 @@ class Audit:
         return Wanted(wanted.partitions, wanted.from_offset, wanted.to_offset, begin, end)
 
     def _gather(
-        self, outputs: Mapping[str, Spans], stretches: Mapping[int, Stretch], partitions: int
+        self,
+        outputs: Mapping[str, Spans],
+        stretches: Mapping[int, Stretch],
+        partitions: int,
+        key_ids: Collection[str],
     ) -> Gathering:
         settings = self._settings
         names = Names(settings.input_topic, partitions)
@@ -148,19 +160,22 @@ class Audit:
         spans = {n: Span(max(each.start, each.low), each.stop) for n, each in stretches.items()}
         self._expect(spans)
         gathering.read_input(spans)
-        records = RecordReader(settings, names)
+        records = RecordReader(settings, names, key_ids)
         for topic in (settings.processed_topic, settings.cleaned_topic, settings.errors_topic):
             gathering.read_records(topic, outputs[topic], records)
         if settings.metrics_topic:
             gathering.read_lines(settings.metrics_topic, outputs[settings.metrics_topic], names)
         return gathering
 
-    def _judge(self, gathering: Gathering, stretches: Mapping[int, Stretch]) -> None:
+    def _judge(
+        self, gathering: Gathering, stretches: Mapping[int, Stretch], summaries: Summaries
+    ) -> None:
         buckets = {number: self._spill.buckets(number) for number in stretches}
         self._progress.begin_judging(sum(map(len, buckets.values())))
         for number, stretch in stretches.items():
             rules = self._rules(number, stretch.low, gathering.retention)
-            partition = Partition(stretch, rules, gathering.lanes, self._report)
+            texts = {**_stored_labels(stretch), **summaries.texts[number]}
+            partition = Partition(stretch, rules, gathering.lanes, self._report, texts)
             for bucket in buckets[number]:
                 partition.take(self._spill.take(number, bucket))
                 self._progress.judged(1)
@@ -218,6 +233,15 @@ class Audit:
         else:
             self._result.tallies[violation.partition].violations[violation.kind] += 1
         self._report(violation)
+
+
+def _stored_labels(stretch: Stretch) -> dict[int, Text]:
+    """Of the snapshot too: anyone who may look at the group sees it."""
+    return {
+        folded(label): Text(None, claim.counted_since)
+        for claim in stretch.claims
+        for label in (*claim.device_types, *claim.locales)
+    }
 
 
 def _chosen(partitions: Sequence[int], wanted: Sequence[int], topic: str) -> Sequence[int]:

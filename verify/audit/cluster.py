@@ -75,6 +75,7 @@ class Cluster:
     def offsets_at(self, time: int, spans: Mapping[int, Span]) -> dict[int, int]:
         """By partition of the input, the first message from that time on, in milliseconds."""
         topic = self._settings.input_topic
+        time = max(time, 0)  # negative ones have meanings of their own in the protocol
 
         def ask() -> dict[int, int]:
             wanted = [TopicPartition(topic, number, time) for number in spans]

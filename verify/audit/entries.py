@@ -44,10 +44,14 @@ class Message(Struct, array_like=True, gc=False):
     device_id: int
     """NOTHING too for an id that is the message's own masked address."""
     ip_length: int
+    """Of its text in lower case, as `device_id_length`."""
     device_id_length: int
     device_label: str
     locale_label: str
     replay_of: int
+    ip_folded: int = NOTHING
+    """Of the text in lower case, as it is compared with what does not pass through."""
+    device_id_folded: int = NOTHING
 
 
 class Record(Struct, array_like=True, gc=False):
@@ -69,11 +73,18 @@ class Record(Struct, array_like=True, gc=False):
     locale: int
     timestamp: int
     ip: int
+    """Folded, as are `device_id`, `key_id`, `written` and `others`."""
     device_id: int
     others: list[tuple[str, int]]
     """Strings where the contract has none, or one of another form: field and fingerprint."""
     text: str
-    """The error message, where it could hold a value."""
+    """The error message in lower case, where it could hold a value."""
+    key_id: int = NOTHING
+    """NOTHING too for a key that the group is known to have."""
+    written: int = NOTHING
+    """Its `timestamp`."""
+    faults: list[str] = []
+    """What no record of the contract has."""
 
 
 class Line(Struct, array_like=True, gc=False):
@@ -88,13 +99,22 @@ class Line(Struct, array_like=True, gc=False):
     """Whether it names the topic where records of its outcome go."""
     replay_of: int
     others: list[tuple[str, int]]
+    """Folded, as is `written`."""
+    written: int = NOTHING
+    """Its `timestamp`."""
 
 
 Header = tuple[str, bytes | str | None]
 Headers = list[Header] | dict[str, bytes | str | None] | None
 """As the client gives them."""
 
+Found = list[tuple[str, int]]
+"""Where a text stands, and its folded fingerprint."""
 Entry = Message | Record | Line
+MAX_OFFSET_DIGITS: Final = 19
+NAME: Final = "(a name)"
+"""Stands for the place of a text that is itself the name of a field."""
+_MAX_PATH: Final = 100
 
 _encode = msgspec.json.Encoder().encode
 
@@ -118,7 +138,7 @@ class Names:
         """Raises OtherInput, and StrangeRecord for what names no message."""
         try:
             start, _, end = message_id.rpartition("-")
-            offset = int(end)
+            offset = int(end) if len(end) <= MAX_OFFSET_DIGITS else -1
             if str(offset) != end:
                 raise ValueError
         except (AttributeError, ValueError):
@@ -147,32 +167,41 @@ def fingerprint(value: Any) -> int:
         return NOTHING
 
 
+def folded(value: Any) -> int:
+    """The fingerprint of a text in lower case: as which a value is found in another case too."""
+    return hash(value.lower()) if type(value) is str else fingerprint(value)
+
+
 def listed(headers: Headers) -> list[Header]:
     return list(headers.items()) if isinstance(headers, dict) else headers or []
 
 
-def strings_in(value: Any, name: str) -> list[tuple[str, int]]:
-    """Path and fingerprint of each text and number in a value, however deep."""
-    found: list[tuple[str, int]] = []
-    waiting = [(name, value)]
+def strings_in(value: Any, name: str) -> Found:
+    """Path and fingerprint of each text, number and name in a value, however deep.
+
+    A path is for people: it is cut where it gets long, or each of many values would have a copy of
+    a name as long as the record.
+    """
+    found: Found = []
+    waiting = [(name[:_MAX_PATH], value)]
     while waiting:
         path, part = waiting.pop()
         if isinstance(part, dict):
-            waiting += [(f"{path}.{inner}", each) for inner, each in part.items()]
+            for inner, each in part.items():
+                found.append((NAME, folded(inner)))
+                waiting.append((f"{path}.{inner[:_MAX_PATH]}"[:_MAX_PATH], each))
         elif isinstance(part, list):
-            waiting += [(f"{path}[{number}]", each) for number, each in enumerate(part)]
+            waiting += [(path, each) for each in part]
         elif part not in (None, ""):
-            found.append((path, fingerprint(part)))
+            found.append((path, folded(part)))
     return found
 
 
-def strings_beside(
-    document: Mapping[str, Any], known: Set[str], prefix: str = ""
-) -> list[tuple[str, int]]:
+def strings_beside(document: Mapping[str, Any], known: Set[str], prefix: str = "") -> Found:
     """The same for all fields but the known ones."""
-    return [
-        found
-        for name, value in document.items()
-        if name not in known
-        for found in strings_in(value, prefix + name)
-    ]
+    found: Found = []
+    for name, value in document.items():
+        if name not in known:
+            found.append((NAME, folded(name)))
+            found += strings_in(value, prefix + name[:_MAX_PATH])
+    return found

@@ -16,6 +16,14 @@ class Place(NamedTuple):
     offset: int
 
 
+class Text(NamedTuple):
+    """A label, or a text that the contract does not have, in a summary record or a snapshot."""
+
+    place: Place | None
+    """None for a snapshot."""
+    counted_since: int
+
+
 class Violation(NamedTuple):
     kind: str
     what: str

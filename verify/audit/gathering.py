@@ -8,7 +8,7 @@ from confluent_kafka import Message
 from kafka_processor.config import Settings
 from kafka_processor.pipeline import UNREADABLE_HEADERS, read_headers
 from verify.audit.cluster import Cluster
-from verify.audit.entries import Headers, Names, OtherInput, StrangeRecord
+from verify.audit.entries import Headers, Line, Names, OtherInput, Record, StrangeRecord
 from verify.audit.findings import CONTRADICTING, Place, Violation
 from verify.audit.inputs import input_entry
 from verify.audit.lines import LineReader
@@ -16,7 +16,7 @@ from verify.audit.plan import Span, Stretch
 from verify.audit.reading import SpanReader
 from verify.audit.records import RecordReader, envelope
 from verify.audit.retention import Lane, Retention
-from verify.audit.spill import Spill
+from verify.audit.spill import BUCKET, Spill
 
 LINE_RECORDS: Final = 50
 """Metrics records that are taken at once: each has up to 1,000 lines, and 256 KiB."""
@@ -45,6 +45,8 @@ class Gathering:
         self._spill = spill
         self._stretches = stretches
         self._report = report
+        self._overfull: set[tuple[int, int]] = set()
+        """Partition and bucket, of those of which something is left out."""
 
     def read_input(self, spans: Mapping[int, Span]) -> None:
         topic = self._settings.input_topic
@@ -66,7 +68,7 @@ class Gathering:
 
     def read_records(self, topic: str, spans: Mapping[int, Span], records: RecordReader) -> None:
         lanes = self._new_lanes(topic, spans)
-        add, stretches = self._spill.add, self._stretches
+        add, stretches = self._add, self._stretches
 
         def take(lane_partition: int, messages: list[Message]) -> None:
             lane = lanes[lane_partition]
@@ -81,9 +83,11 @@ class Gathering:
                 except StrangeRecord as strange:
                     self._tell_strange(strange, lane, position)
                     continue
-                key, headers = message.key(), _headers(message)
+                key, headers = message.key(), output_headers(message)
                 if headers or hash(key) != record.key_user_id:
-                    record.others = [*record.others, *envelope(key, headers, record.key_user_id)]
+                    others, faults = envelope(key, headers, record.key_user_id)
+                    record.others = [*record.others, *others]
+                    record.faults = [*record.faults, *faults]
                 stretch = stretches.get(partition)
                 if stretch and self._belongs(stretch, record.offset, lane, position):
                     add(partition, record)
@@ -93,10 +97,15 @@ class Gathering:
     def read_lines(self, topic: str, spans: Mapping[int, Span], names: Names) -> None:
         lines = LineReader(self._settings, names)
         lanes = self._new_lanes(topic, spans)
-        add, stretches = self._spill.add, self._stretches
+        add, stretches = self._add, self._stretches
 
-        def take_record(lane: int, position: int, value: bytes | None) -> None:
-            for found in lines.read(lane, position, value):
+        def take_record(lane: int, position: int, message: Message) -> None:
+            value: bytes | None = message.value()
+            key, headers = message.key(), output_headers(message)
+            others, faults = envelope(key, headers) if key or headers else ([], [])
+            if faults:
+                self._tell_strange(StrangeRecord(", ".join(faults)), lane, position)
+            for found in lines.read(lane, position, value, others):
                 if isinstance(found, StrangeRecord):
                     self._tell_strange(found, lane, position)
                     continue
@@ -109,9 +118,8 @@ class Gathering:
             lane = lanes[lane_partition]
             for message in messages:
                 position = message.offset() or 0
-                value: bytes | None = message.value()
                 try:
-                    take_record(lane, position, value)
+                    take_record(lane, position, message)
                 except StrangeRecord as strange:
                     self._tell_strange(strange, lane, position)
 
@@ -135,9 +143,22 @@ class Gathering:
 
         return skip
 
+    def _add(self, partition: int, entry: Record | Line) -> None:
+        bucket = entry.offset // BUCKET
+        if self._spill.add(partition, entry) or (partition, bucket) in self._overfull:
+            return
+        self._overfull.add((partition, bucket))
+        first, last = bucket * BUCKET, (bucket + 1) * BUCKET - 1
+        what = (
+            f"more is written about the messages {first:,} to {last:,} than can be compared: a "
+            "stranger may have written it; what comes from this record on is left out"
+        )
+        places = [self._place(entry.lane, entry.position)]
+        self._report(Violation(CONTRADICTING, what, partition, None, places))
+
     def _belongs(self, stretch: Stretch, offset: int, lane: int, position: int) -> bool:
         """Whether an entry about that message is to be judged; tells of one beyond the input."""
-        if lane in self.retention.lanes:
+        if lane in self.retention.lanes and offset < stretch.end:
             self.retention.see(lane, stretch.partition, offset)
         if stretch.start <= offset < stretch.stop:
             return True
@@ -161,4 +182,13 @@ def _headers(message: Message) -> Headers:
         headers: Headers = read_headers(message)
     except UNREADABLE_HEADERS:
         return None
+    return headers
+
+
+def output_headers(message: Message) -> Headers:
+    """Of a record that should have none; an empty one stands for those that cannot be read."""
+    try:
+        headers: Headers = read_headers(message)
+    except UNREADABLE_HEADERS:
+        return [("", None)]
     return headers

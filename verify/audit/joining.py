@@ -2,12 +2,23 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
-from verify.audit.entries import FILTERED, PROCESSED, SKIPPED, UNKNOWN, Line, Message, Record
-from verify.audit.findings import CONTRADICTING, LOST, Place, Tally, Violation
+from verify.audit.entries import (
+    FILTERED,
+    NOTHING,
+    PROCESSED,
+    SKIPPED,
+    UNKNOWN,
+    Line,
+    Message,
+    Record,
+    folded,
+)
+from verify.audit.findings import CONTRADICTING, LOST, PERSONAL, Place, Tally, Text, Violation
+from verify.audit.inputs import OTHER_LABEL
 from verify.audit.judging import Judgement, Rules, is_fine, judge, judge_unknown
 from verify.audit.order import Order
 from verify.audit.plan import Stretch
@@ -28,8 +39,18 @@ class Partition:
         rules: Rules,
         lanes: Sequence[Lane],
         report: Callable[[Violation], None],
+        texts: Mapping[int, Text] | None = None,
     ) -> None:
+        """`texts`: of the partition's summary records, by folded fingerprint."""
         self.tally = Tally()
+        start = stretch.start
+        self._texts = {
+            text: place
+            for text, (place, since) in (texts or {}).items()
+            if since == start and not stretch.is_restricted
+        }
+        self._in_summaries: dict[int, tuple[str, int]] = {}
+        """Texts that are the value of a message: of which field, and the first such message."""
         self._stretch = stretch
         self._rules = rules
         self._lanes = lanes
@@ -49,6 +70,8 @@ class Partition:
         is_kept = self._order.is_kept
         for message in bucket.messages:
             offset = message.offset
+            if self._texts:
+                self._find_in_summaries(message)
             record, line = records.pop(offset, None), lines.pop(offset, None)
             if (
                 record is not None
@@ -76,6 +99,19 @@ class Partition:
         for claim in self._claims:
             self._compare(claim)
         self._claims = []
+        counted = map(folded, (*self._counts.device_types, *self._counts.locales, OTHER_LABEL))
+        for text in self._in_summaries.keys() - set(counted):
+            name, offset = self._in_summaries[text]
+            place = self._texts[text]
+            what = f"raw {name} among the labels or fields of a summary record"
+            self._tell(PERSONAL, what, offset, [place] if place else [])
+            self.tally.violations[PERSONAL] += 1
+
+    def _find_in_summaries(self, message: Message) -> None:
+        """Whether it was counted under that label, or another message was, shows at the end."""
+        for name, value in (("ip", message.ip_folded), ("device_id", message.device_id_folded)):
+            if value in self._texts and value != NOTHING:
+                self._in_summaries.setdefault(value, (name, message.offset))
 
     def _judge(self, message: Message, records: Sequence[Record], lines: Sequence[Line]) -> Judged:
         judgement = judge(message, records, lines, self._rules)

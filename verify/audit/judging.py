@@ -20,6 +20,8 @@ from verify.audit.entries import (
 from verify.audit.findings import CONTRADICTING, DOUBLED, LOST, PERSONAL
 from verify.audit.personal import raw_values, raw_values_of_line
 
+MAX_PLACES: Final = 100
+"""Records that are named in one finding: of a message that is forged a million times, not all."""
 Where = tuple[int, int]
 """Lane and position of an output record."""
 
@@ -60,6 +62,7 @@ def is_fine(message: Message, record: Record, line: Line) -> bool:
 
     What is not fine by this is looked at again by `judge`.
     """
+    shown = (record.ip, record.device_id, record.key_id, record.written, line.written)
     return (
         record.outcome == line.outcome
         and line.fits_topic
@@ -69,11 +72,12 @@ def is_fine(message: Message, record: Record, line: Line) -> bool:
         and record.device_type == message.device_type
         and record.locale == message.locale
         and (record.timestamp == message.timestamp or record.outcome == PROCESSED)
-        and record.ip != message.ip
-        and message.device_id not in (record.device_id, record.ip)
+        and message.ip_folded not in shown
+        and message.device_id_folded not in shown
         and record.outcome in (PROCESSED, FILTERED)
         and record.replay_of == message.replay_of == line.replay_of
         and not record.others
+        and not record.faults
         and not line.others
     )
 
@@ -164,8 +168,10 @@ def _disagreements(
 
 def _of_content(message: Message, record: Record) -> Iterator[Finding]:
     place = _places([record])
-    personal = raw_values(message, record)
+    personal = [*raw_values(message, record)]
     yield from (Finding(PERSONAL, f"raw {what}", place) for what in personal)
+    if record.faults and not personal:
+        yield Finding(CONTRADICTING, ", ".join(record.faults), place)
     if record.outcome == UNKNOWN:
         return
     differing = [*_differing_fields(message, record)]
@@ -212,7 +218,7 @@ def _outcome(records: Sequence[Record], lines: Sequence[Line], rules: Rules) -> 
 
 
 def _places(entries: Sequence[Record] | Sequence[Line]) -> list[Where]:
-    return [(each.lane, each.position) for each in entries]
+    return [(each.lane, each.position) for each in entries[:MAX_PLACES]]
 
 
 def _name(outcome: int) -> str:

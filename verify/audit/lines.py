@@ -1,8 +1,6 @@
 """A record of metrics-output → the entries of its lines."""
 
-import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +11,13 @@ from verify.audit.entries import (
     CODE_OF_OUTCOME,
     NOTHING,
     UNKNOWN,
+    Found,
     Line,
     Names,
     OtherInput,
     StrangeRecord,
+    fingerprint,
+    folded,
     strings_beside,
     strings_in,
 )
@@ -26,28 +27,25 @@ class _Line(Struct, gc=False, forbid_unknown_fields=True):
     message_id: str
     outcome: str
     topic: str | None
-    timestamp: datetime
+    timestamp: str
     processing_time: float | None = None
     latency: float | None = None
     replay_of: str | None = None
 
 
-class _Lines(Struct):
+class _Lines(Struct, forbid_unknown_fields=True):
     message_details: list[_Line]
 
 
-class _AnyLines(Struct):
-    message_details: list[dict[str, Any]]
-
-
-_Row = tuple[Any, Any, Any, Any, list[tuple[str, int]]]
-"""message_id, outcome, topic, replay_of, others."""
+_Row = tuple[Any, Any, Any, Any, int, Found]
+"""message_id, outcome, topic, replay_of, written, others."""
+MAX_LINES: Final = 1000
+MAX_BYTES: Final = 256 * 1024
 
 _KNOWN: Final = frozenset(_Line.__struct_fields__)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_is_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z").fullmatch
 _decode = msgspec.json.Decoder(_Lines).decode
-_decode_any = msgspec.json.Decoder(_AnyLines).decode
+_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class LineReader:
@@ -63,14 +61,15 @@ class LineReader:
         """Lines that were passed over, since they are about messages of other topics."""
 
     def read(
-        self, lane: int, position: int, value: bytes | None
+        self, lane: int, position: int, value: bytes | None, envelope: Found | None = None
     ) -> Iterator[tuple[int, Line] | StrangeRecord]:
         """Partition of the input message and the entry, for each line; or what is wrong with it.
 
-        Raises StrangeRecord for the record as a whole.
+        `envelope`: what the record has as key and headers. Raises StrangeRecord for the record as
+        a whole.
         """
         code_of, topic_of = CODE_OF_OUTCOME.get, self._topic_of.get
-        for message_id, outcome, topic, replay_of, others in self._rows(value or b""):
+        for message_id, outcome, topic, replay_of, written, found in self._rows(value or b""):
             try:
                 partition, offset = self._position(message_id)
             except OtherInput:
@@ -80,35 +79,61 @@ class LineReader:
             else:
                 code = code_of(outcome, UNKNOWN)
                 fits_topic = code != UNKNOWN and topic == topic_of(outcome)
-                replayed = hash(replay_of) if replay_of else NOTHING
-                yield partition, Line(offset, code, lane, position, fits_topic, replayed, others)
+                replayed = fingerprint(replay_of) if replay_of else NOTHING
+                if envelope or not fits_topic:
+                    found.extend(envelope or ())
+                    found.extend(strings_in(topic, "topic"))
+                    found.extend(strings_in(outcome, "outcome") if code == UNKNOWN else ())
+                yield (
+                    partition,
+                    Line(offset, code, lane, position, fits_topic, replayed, found, written),
+                )
 
     def _rows(self, value: bytes) -> Iterable[_Row]:
+        if len(value) > MAX_BYTES:
+            raise StrangeRecord(f"it has more than {MAX_BYTES:,} bytes")
         try:
             lines = _decode(value).message_details
         except _UNREADABLE:
             return self._unusual_rows(value)
-        return [(line.message_id, line.outcome, line.topic, line.replay_of, []) for line in lines]
+        self._count(lines)
+        written = {text: folded(text) for text in {line.timestamp for line in lines}}
+        return [
+            (one.message_id, one.outcome, one.topic, one.replay_of, written[one.timestamp], [])
+            for one in lines
+        ]
+
+    @staticmethod
+    def _count(lines: list[Any]) -> None:
+        if len(lines) > MAX_LINES:
+            raise StrangeRecord(f"it has more than {MAX_LINES:,} lines")
 
     def _unusual_rows(self, value: bytes) -> list[_Row]:
         """The same for a record with a line that has further fields, or others than expected."""
         try:
-            lines = _decode_any(value).message_details
+            document = _decode_any(value)
+            lines = msgspec.convert(document.get("message_details"), list[dict[str, Any]])
         except _UNREADABLE:
             raise StrangeRecord("it is no record of metrics lines") from None
-        return [self._unusual_row(line) for line in lines]
+        self._count(lines)
+        beside = strings_beside(document, {"message_details"})
+        return [self._unusual_row(line, beside) for line in lines]
 
-    def _unusual_row(self, line: dict[str, Any]) -> _Row:
-        others = strings_beside(line, _KNOWN)
-        outcome, replay_of = line.get("outcome"), line.get("replay_of")
-        if not isinstance(outcome, str) or outcome not in CODE_OF_OUTCOME:
+    @staticmethod
+    def _unusual_row(line: dict[str, Any], beside: Found) -> _Row:
+        others = beside + strings_beside(line, _KNOWN)
+        outcome, replay_of, time = line.get("outcome"), line.get("replay_of"), line.get("timestamp")
+        if not isinstance(outcome, str):
             others += strings_in(outcome, "outcome")
             outcome = None
+        for name in ("processing_time", "latency"):
+            if not isinstance(line.get(name), int | float):
+                others += strings_in(line.get(name), name)
+        for name, value in (("replay_of", replay_of), ("timestamp", time)):
+            if not isinstance(value, str):
+                others += strings_in(value, name)
         topic = line.get("topic", "")
-        if topic != self._topic_of.get(outcome or ""):
+        if not isinstance(topic, str | None):
             others += strings_in(topic, "topic")
-        time = line.get("timestamp")
-        if not (isinstance(time, str) and _is_time(time)):
-            others += strings_in(time, "timestamp")
-        text = replay_of if isinstance(replay_of, str) else None
-        return line.get("message_id"), outcome, topic, text, others
+            topic = ""
+        return line.get("message_id"), outcome, topic, replay_of, folded(time), others

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from verify.audit.entries import NOTHING, PROCESSED, Line, Message, Record
+from verify.audit.entries import NAME, NOTHING, PROCESSED, Line, Message, Record
 from verify.audit.records import SHORTEST_IN_TEXT
 
 _has_digit = re.compile("[0-9]").search
@@ -16,39 +16,49 @@ _PASSED_ON: Final = ("user_id", "app_version", "device_type", "locale", "timesta
 def raw_values(message: Message, record: Record) -> Iterator[str]:
     """What was copied where, one line for each: `device_id in the field locale`."""
     prefix = "" if record.outcome == PROCESSED else "message_content."
-    for name, value in (("ip", message.ip), ("device_id", message.device_id)):
-        if value == NOTHING:
-            continue
-        if value == getattr(record, name):
-            yield f"{name} in the field {prefix}{name}"
-        if name == "device_id" and value == record.ip:
-            yield f"{name} in the field {prefix}ip"
+    for name, value, folded in _own_values(message):
+        for field in ("ip", "device_id", "key_id"):
+            if folded == getattr(record, field):
+                yield f"{name} in the field {prefix}{field}"
+        if folded == record.written:
+            yield f"{name} in the field timestamp"
         for field in _PASSED_ON:
             if value == getattr(record, field) != getattr(message, field):
                 yield f"{name} in the field {prefix}{field}"
         if value == record.key_user_id not in (message.user_id, record.user_id):
             yield f"{name} in the field user_id"
+        if value == record.replay_of != message.replay_of:
+            yield f"{name} in the field replay_of"
         yield from (
             f"{name} in {_shown(field)}"
             for field, found in record.others
-            if found == value and field != prefix + name
+            if found == folded and field != prefix + name
         )
     if record.text:
         yield from _in_text(message, record.text)
 
 
 def raw_values_of_line(message: Message, line: Line) -> Iterator[str]:
-    for name, value in (("ip", message.ip), ("device_id", message.device_id)):
-        if value != NOTHING:
-            yield from (
-                f"{name} in {_shown(field)}" for field, found in line.others if found == value
-            )
+    for name, value, folded in _own_values(message):
+        if folded == line.written:
+            yield f"{name} in the field timestamp"
+        if value == line.replay_of != message.replay_of:
+            yield f"{name} in the field replay_of"
+        yield from (f"{name} in {_shown(field)}" for field, found in line.others if found == folded)
+
+
+def _own_values(message: Message) -> Iterator[tuple[str, int, int]]:
+    """What may not be copied: the name, the fingerprint, and that of the text in lower case."""
+    if message.ip != NOTHING:
+        yield "ip", message.ip, message.ip_folded
+    if message.device_id != NOTHING:
+        yield "device_id", message.device_id, message.device_id_folded
 
 
 def _in_text(message: Message, text: str) -> Iterator[str]:
     values = (
-        ("ip", message.ip, message.ip_length),
-        ("device_id", message.device_id, message.device_id_length),
+        ("ip", message.ip_folded, message.ip_length),
+        ("device_id", message.device_id_folded, message.device_id_length),
     )
     for name, value, length in values:
         if value != NOTHING and length >= SHORTEST_IN_TEXT and _holds(text, value, length):
@@ -63,4 +73,6 @@ def _holds(text: str, value: int, length: int) -> bool:
 
 def _shown(field: str) -> str:
     """The name of a field, where it looks like one: it could be anything."""
+    if field == NAME:
+        return "the name of a field"
     return f"the field {field}" if _is_name(field) else "a field that the contract does not list"

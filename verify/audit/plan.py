@@ -1,6 +1,6 @@
 """Which messages are audited: of each input partition one stretch of offsets; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -127,7 +127,15 @@ def _snapshot(committed: Committed) -> tuple[Snapshot | None, str]:
         return None, "there are none; it was set by hand, or by another program"
     if snapshot.next_offset != committed.offset:
         return None, f"they are those of offset {snapshot.next_offset:,}"
+    if not snapshot.is_possible:
+        return None, "no daemon can have counted so; were they forged?"
     return snapshot, ""
+
+
+def known_key_ids(committed: Iterable[Committed]) -> set[str]:
+    """Of the keys with which the group has counted."""
+    found = (_snapshot(each)[0] for each in committed)
+    return {snapshot.key_id for snapshot in found if snapshot}
 
 
 def _counted_since(snapshot: Snapshot | None, summary: Summary | None) -> int:

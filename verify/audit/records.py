@@ -1,10 +1,8 @@
 """A record of processed-output, cleaned-data or processed-errors → its entry."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,15 +12,18 @@ from kafka_processor.config import Settings
 from verify.audit.entries import (
     CODE_OF_OUTCOME,
     FILTERED,
+    NAME,
     NOTHING,
     PROCESSED,
     SKIPPED,
     UNKNOWN,
+    Found,
     Headers,
     Names,
     Record,
     StrangeRecord,
     fingerprint,
+    folded,
     listed,
     strings_beside,
     strings_in,
@@ -39,15 +40,19 @@ _SOURCE: Final = frozenset(("topic", "partition", "offset", "timestamp"))
 _NO_CONTENT: Final[Mapping[str, Any]] = {}
 SHORTEST_IN_TEXT: Final = 7
 """Characters of a value that is searched for in an error message."""
+MAX_ERROR_MESSAGE: Final = 500
+MAX_BYTES: Final = 128 * 1024
+"""More than any record of the contract has: twice seven texts of 1,024 characters, all escaped."""
+MAX_HEADERS: Final = 16
+"""That are looked at: there should be none."""
+_LONGEST: Final = 2_000
+"""Characters that are looked at of a key or header."""
 
 _is_pseudonym = re.compile(r"[0-9a-f]{64}").fullmatch
 _is_key_id = re.compile(r"[0-9a-f]{8}").fullmatch
-_is_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{3})?Z").fullmatch
 _has_digit = re.compile(r"[0-9]").search
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-Found = list[tuple[str, int]]
 
 
 class _Processed(Struct, gc=False, forbid_unknown_fields=True):
@@ -61,7 +66,7 @@ class _Processed(Struct, gc=False, forbid_unknown_fields=True):
     locale: str
     device_id: Annotated[str, Meta(min_length=64, max_length=64)]
     key_id: str
-    timestamp: datetime
+    timestamp: str
     replay_of: str | None = None
 
 
@@ -69,7 +74,9 @@ _decode_processed = msgspec.json.Decoder(_Processed).decode
 
 
 class RecordReader:
-    def __init__(self, settings: Settings, names: Names) -> None:
+    def __init__(self, settings: Settings, names: Names, key_ids: Collection[str] = ()) -> None:
+        """`key_ids`: of the keys that the group is known to have; they are nobody's device ids."""
+        self._known_keys = {key_id: folded(key_id) for key_id in key_ids}
         self._input_topic = settings.input_topic
         self._processed_topic = settings.processed_topic
         self._position = names.position
@@ -83,6 +90,8 @@ class RecordReader:
         """Partition of the input message, and the entry. Raises OtherInput, StrangeRecord."""
         if value is None:
             raise StrangeRecord("it has no value")
+        if len(value) > MAX_BYTES:
+            raise StrangeRecord(f"it has more than {MAX_BYTES:,} bytes")
         if topic == self._processed_topic:
             with suppress(*_UNREADABLE):
                 return self._usual(_decode_processed(value), lane, position)
@@ -93,13 +102,14 @@ class RecordReader:
         partition, offset = self._position(document.get("message_id"))
         record = self._read[topic](document)
         record.offset, record.lane, record.position = offset, lane, position
+        if record.key_id in self._known_keys.values():
+            record.key_id = NOTHING
         return partition, record
 
     def _usual(self, event: _Processed, lane: int, position: int) -> tuple[int, Record]:
         """The same for nearly all records there are, in half the time."""
         partition, offset = self._position(event.message_id)
-        user_id = hash(event.user_id)
-        others = [] if _is_usual_key_id(event.key_id) else strings_in(event.key_id, "key_id")
+        user_id, key_id = hash(event.user_id), event.key_id
         return partition, Record(
             offset,
             PROCESSED,
@@ -112,17 +122,19 @@ class RecordReader:
             hash(event.device_type),
             hash(event.locale),
             NOTHING,
-            hash(event.ip),
-            hash(event.device_id),
-            others,
+            hash(event.ip.lower()),
+            hash(event.device_id.lower()),
+            [],
             "",
+            NOTHING if key_id in self._known_keys else hash(key_id.lower()),
+            hash(event.timestamp.lower()),
         )
 
     @staticmethod
     def _processed(document: dict[str, Any]) -> Record:
         record = _record(PROCESSED, document, document)
         record.timestamp = NOTHING  # of another form than the input's
-        record.others = _of_other_form(document) + _others(document, _PROCESSED)
+        record.others += _of_other_form(document) + strings_beside(document, _PROCESSED)
         return record
 
     def _cleaned(self, document: dict[str, Any]) -> Record:
@@ -135,39 +147,53 @@ class RecordReader:
     def _error(self, document: dict[str, Any]) -> Record:
         error_type, source = document.get("error_type"), document.get("source")
         outcome = CODE_OF_OUTCOME.get(error_type, UNKNOWN) if type(error_type) is str else UNKNOWN
-        is_known = outcome > SKIPPED
+        is_known = SKIPPED < outcome < UNKNOWN
         record = self._set_aside(outcome if is_known else UNKNOWN, document, _ERROR)
         if not is_known:
             record.others += strings_in(error_type, "error_type")
-        if not isinstance(source, dict):
-            record.others += strings_in(source, "source")
-            return record
-        record.others += _others(source, _SOURCE, "source.")
-        if source.get("topic") != self._input_topic:
-            record.others += strings_in(source.get("topic"), "source.topic")
+        record.others += self._of_source(source, document.get("message_id"))
         text = document.get("error_message")
         if not isinstance(text, str):
             record.others += strings_in(text, "error_message")
-        elif len(text) >= SHORTEST_IN_TEXT and _has_digit(text):
-            record.text = text
+        else:
+            if len(text) > MAX_ERROR_MESSAGE:
+                record.faults = [f"error_message has more than {MAX_ERROR_MESSAGE} characters"]
+            if len(text) >= SHORTEST_IN_TEXT and _has_digit(text):
+                record.text = text[: 2 * MAX_ERROR_MESSAGE].lower()
         return record
+
+    def _of_source(self, source: Any, message_id: Any) -> Found:
+        """All of it but the coordinates that the message_id has too."""
+        if not isinstance(source, dict):
+            return strings_in(source, "source")
+        get = source.get
+        others = strings_beside(source, _SOURCE, "source.")
+        others += strings_in(get("timestamp"), "source.timestamp")
+        if f"{get('topic')}-{get('partition')}-{get('offset')}" != message_id:
+            for name in ("topic", "partition", "offset"):
+                others += strings_in(get(name), f"source.{name}")
+        return others
 
     @staticmethod
     def _set_aside(outcome: int, document: dict[str, Any], known: frozenset[str]) -> Record:
         content = document.get("message_content")
+        others = strings_beside(document, known)
         if not isinstance(content, dict):
             record = _record(outcome, document, _NO_CONTENT)
-            record.others = strings_in(content, "message_content") + _others(document, known)
+            record.others += others + strings_in(content, "message_content")
             return record
         prefix = "message_content."
-        record = _record(outcome, document, content)
-        record.others = _of_other_form(content, prefix) + _others(document, known)
+        record = _record(outcome, document, content, prefix)
+        record.others += _of_other_form(content, prefix) + others
         record.others += strings_beside(content, _CONTENT, prefix)
         return record
 
 
-def _record(outcome: int, document: Mapping[str, Any], content: Mapping[str, Any]) -> Record:
+def _record(
+    outcome: int, document: Mapping[str, Any], content: Mapping[str, Any], prefix: str = ""
+) -> Record:
     get = content.get
+    written = document.get("timestamp")
     return Record(
         0,
         outcome,
@@ -180,16 +206,23 @@ def _record(outcome: int, document: Mapping[str, Any], content: Mapping[str, Any
         fingerprint(get("device_type")),
         fingerprint(get("locale")),
         fingerprint(get("timestamp")),
-        fingerprint(get("ip")),
-        fingerprint(get("device_id")),
-        [],
+        folded(get("ip")),
+        folded(get("device_id")),
+        _nested(document, _COMMON) + _nested(content, _CONTENT, prefix),
         "",
+        folded(get("key_id")),
+        folded(written),
     )
 
 
-@lru_cache(maxsize=64)
-def _is_usual_key_id(key_id: str) -> bool:
-    return bool(_is_key_id(key_id))
+def _nested(document: Mapping[str, Any], known: frozenset[str], prefix: str = "") -> Found:
+    """What is within the values of fields that should have a single one."""
+    return [
+        found
+        for name in known.intersection(document)
+        if isinstance(document[name], list | dict)
+        for found in strings_in(document[name], prefix + name)
+    ]
 
 
 def _of_other_form(content: Mapping[str, Any], prefix: str = "") -> Found:
@@ -205,24 +238,20 @@ def _of_other_form(content: Mapping[str, Any], prefix: str = "") -> Found:
     return others
 
 
-def _others(document: Mapping[str, Any], known: frozenset[str], prefix: str = "") -> Found:
-    """Fields that the contract does not list, and a timestamp that is no time."""
-    time = document.get("timestamp")
+def envelope(
+    key: bytes | str | None, headers: Headers, user_id: int = NOTHING
+) -> tuple[Found, list[str]]:
+    """What a record's key holds, where it is not the `user_id` of the record, and its headers;
+    and what of that no record of the contract has."""
     others: Found = []
-    if not known.issuperset(document):
-        others = strings_beside(document, known, prefix)
-    if time and not (type(time) is str and _is_time(time)):
-        others += strings_in(time, f"{prefix}timestamp")
-    return others
-
-
-def envelope(key: bytes | str | None, headers: Headers, user_id: int) -> Found:
-    """What a record's key holds, where it is not the `user_id` of the record, and its headers."""
-    others: Found = []
+    faults = []
     text = key.decode(errors="replace") if isinstance(key, bytes) else key
     if text and hash(text) != user_id:
-        others.append(("key", hash(text)))
-    for _, value in listed(headers):
+        others.append(("key", folded(text[:_LONGEST])))
+        faults.append("its key is not its user_id" if user_id else "it has a key")
+    if headers:
+        faults.append("it has headers")
+    for name, value in listed(headers)[:MAX_HEADERS]:
         header = value.decode(errors="replace") if isinstance(value, bytes) else value
-        others += strings_in(header, "header")
-    return others
+        others += [(NAME, folded(name)), ("header", folded((header or "")[:_LONGEST]))]
+    return others, faults

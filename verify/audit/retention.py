@@ -38,8 +38,13 @@ class Retention:
         self.lanes.add(lane)
 
     def see(self, lane: int, partition: int, offset: int) -> None:
-        """A record about that message, in the order of the lane."""
-        self._first[lane].setdefault(partition, offset)
+        """A record about a message of the input.
+
+        The lowest offset counts, not the first record: one forged record at the beginning could
+        otherwise excuse whatever is lost before the message that it names.
+        """
+        first = self._first[lane]
+        first[partition] = min(offset, first.get(partition, offset))
 
     def horizon(self, topics: Iterable[str], partition: int) -> int:
         """Below it, a missing record of a message may have been in one of the topics, and deleted.

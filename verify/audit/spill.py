@@ -15,6 +15,9 @@ BUCKET: Final = 16_384
 """Offsets whose entries are judged together."""
 MAX_WAITING: Final = 50_000
 """Entries in memory before they are written."""
+MAX_IN_BUCKET: Final = 20_000_000
+"""Bytes of entries of outputs in a bucket, which is in memory as a whole, beside what waits. The
+program writes about 2,300,000: so much more is a flood that somebody made."""
 
 _HEAD: Final = struct.Struct("<BI")
 """Before each run of entries of one kind: the kind, the length in bytes."""
@@ -40,6 +43,9 @@ class Spill:
         self._path = Path(self._folder.name)
         self._waiting: defaultdict[tuple[type, int, int], list[Entry]] = defaultdict(list)
         self._count = 0
+        self._sizes: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._full: set[tuple[int, int]] = set()
+        """Partition and bucket, of those that take no more entries of outputs."""
         self._buckets: set[tuple[int, int]] = set()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decoders: list[Any] = [msgspec.msgpack.Decoder(list[kind]) for kind in _KINDS]  # type: ignore[valid-type]
@@ -52,11 +58,19 @@ class Spill:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def add(self, partition: int, entry: Entry) -> None:
-        self._waiting[type(entry), partition, entry.offset // BUCKET].append(entry)
+    def add(self, partition: int, entry: Entry) -> bool:
+        """Whether there was room for it in its bucket; there always is for a message."""
+        number = entry.offset // BUCKET
+        kind = type(entry)
+        if kind is not Message:
+            if self._full and (partition, number) in self._full:
+                return False
+            self._count += len(entry.others)  # type: ignore[union-attr]  # no message is here
+        self._waiting[kind, partition, number].append(entry)
         self._count += 1
         if self._count >= MAX_WAITING:
             self._write()
+        return True
 
     def add_run(self, partition: int, messages: list[Message]) -> None:
         """Messages in the order of offsets."""
@@ -74,6 +88,10 @@ class Spill:
             with self._file(partition, number).open("ab") as file:
                 file.write(_HEAD.pack(_KINDS.index(kind), len(data)) + data)
             self.written += _HEAD.size + len(data)
+            if kind is not Message:
+                self._sizes[partition, number] += len(data)
+                if self._sizes[partition, number] > MAX_IN_BUCKET:
+                    self._full.add((partition, number))
             self._buckets.add((partition, number))
         self._waiting.clear()
         self._count = 0

@@ -1,17 +1,27 @@
 """Reads summary-output: for each input partition the latest counts up to the committed offset."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
 from kafka_processor.records import SummaryRecord
-from verify.audit.findings import CONTRADICTING, Place, Violation
+from verify.audit.entries import strings_beside, strings_in
+from verify.audit.findings import CONTRADICTING, Place, Text, Violation
+from verify.audit.gathering import output_headers
 from verify.audit.plan import Committed, Summary
 
-_decode = msgspec.json.Decoder(SummaryRecord).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+MAX_BYTES: Final = 64 * 1024
+"""More than any summary record of the contract has."""
+MAX_TEXTS: Final = 10_000
+"""Labels and other texts of a partition that are remembered."""
+_LABELS: Final = ("error_type_counts", "device_type_counts", "locale_counts")
+_KNOWN: Final = frozenset(SummaryRecord.__struct_fields__)
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Summaries:
@@ -33,6 +43,8 @@ class Summaries:
         self._found: dict[int, tuple[int, Summary]] = {}
         self.ahead: dict[int, Summary] = {}
         """The latest record, where it is ahead of the committed offset."""
+        self.texts: defaultdict[int, dict[int, Text]] = defaultdict(dict)
+        """By partition and folded fingerprint: of records that the committed offset has reached."""
 
     def get(self, partition: int) -> Summary | None:
         found = self._found.get(partition)
@@ -45,8 +57,17 @@ class Summaries:
             if partition is None:
                 continue  # of another group or input
             place = Place(self._topic, lane_partition, message.offset() or 0)
+            value = message.value() or b""
+            if len(value) > MAX_BYTES:
+                what = f"the summary record has more than {MAX_BYTES:,} bytes"
+                self._complain(what, partition, place)
+                continue
+            if output_headers(message):
+                self._complain("the summary record has headers", partition, place)
             try:
-                record = _decode(message.value() or b"")
+                document = _decode(value)
+                self._note_texts(partition, document, place)
+                record = msgspec.convert(document, SummaryRecord)
             except _UNREADABLE:
                 self._complain("the summary record cannot be read", partition, place)
                 continue
@@ -58,6 +79,26 @@ class Summaries:
                 self._complain("the summary record contradicts its key", partition, place)
                 continue
             self._keep(partition, message.timestamp()[1], Summary(place, record))
+
+    def _note_texts(self, partition: int, document: dict[str, Any], place: Place) -> None:
+        reached, since = document.get("next_offset"), document.get("counted_since_offset")
+        if not isinstance(reached, int) or not isinstance(since, int):
+            return
+        if reached > self._committed[partition].offset:
+            return  # it may count messages that are not audited
+        found = strings_beside(document, _KNOWN)
+        for name in _LABELS:
+            counts = document.get(name)
+            if isinstance(counts, dict):
+                counts = {
+                    label: n if isinstance(n, str | list | dict) else None
+                    for label, n in counts.items()
+                }
+            found += strings_in(counts, name)
+        texts = self.texts[partition]
+        for _, text in found:
+            if len(texts) < MAX_TEXTS or text in texts:
+                texts[text] = Text(place, since)
 
     def _keep(self, partition: int, time: int, summary: Summary) -> None:
         if summary.record.next_offset > self._committed[partition].offset:

@@ -1,0 +1,117 @@
+"""What is allowed and probably not meant, or not safe: one line each, at start and in `--check`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from kafka_processor.config import Settings, rules
+from kafka_processor.environment import Environment
+from kafka_processor.mistyped import mistyped_names
+from kafka_processor.otel_settings import SIGNALS, setting_of
+from kafka_processor.project_key import PROJECT_KEY_PATH
+from kafka_processor.trusted_files import command_against_reading, command_against_replacing, shown
+
+OTHER_NAMES: Final = ("DASHBOARD_TOKEN",)
+"""Settings of ours that the daemon does not read."""
+
+_SECRET_PROPERTY: Final = re.compile(r".*(\.password|\.passphrase|\.secret|\.pem|bearer\.config)")
+_SECRET_OF_OTHERS: Final = re.compile(r"OTEL_.*HEADERS|OPENLINEAGE.*API_?KEY|OPENLINEAGE.*AUTH.*")
+_TURNED_OFF: Final = {
+    ("enable.ssl.certificate.verification", ("false", "f", "0")): "certificates of brokers are not "
+    "checked, so that anybody on the way can take the place of one; remove it",
+    ("ssl.endpoint.identification.algorithm", ("none",)): "names in certificates of brokers are "
+    "not checked, so that the owner of any other can take the place of one; remove it",
+    ("enable.sasl.oauthbearer.unsecure.jwt", ("true", "t", "1")): "tokens are not signed, which is "
+    "for tests; remove it",
+}
+
+_SENT_AS_IT_IS: Final = {"PLAIN": "password", "OAUTHBEARER": "token"}
+
+
+def cautions(settings: Settings, given: Environment) -> Iterator[str]:
+    yield from given.warnings
+    names = [*(name for name, _ in rules()), *OTHER_NAMES]
+    for name, meant in mistyped_names(given.values, names):
+        yield f"{name if name.isprintable() else ascii(name)}: no such setting; is {meant} meant?"
+    yield from _broker_connection(settings)
+    yield from _other_connections(given.values)
+    yield from _files(settings, given)
+
+
+def _broker_connection(settings: Settings) -> Iterator[str]:
+    for (name, values), consequence in _TURNED_OFF.items():
+        if settings.properties.get(name, "").lower() in values:
+            yield f"KAFKA_PROPERTIES_FILE: with {name}={settings.properties[name]} {consequence}"
+    mechanism = settings.kafka_sasl_mechanism
+    if settings.kafka_security_protocol == "SASL_PLAINTEXT" and mechanism in _SENT_AS_IT_IS:
+        yield (
+            f"KAFKA_SECURITY_PROTOCOL: SASL_PLAINTEXT with {mechanism} sends the "
+            f"{_SENT_AS_IT_IS[mechanism]} unencrypted; use SASL_SSL"
+        )
+    endpoint = settings.properties.get("sasl.oauthbearer.token.endpoint.url", "")
+    if _is_open(endpoint):
+        yield (
+            "KAFKA_PROPERTIES_FILE: sasl.oauthbearer.token.endpoint.url with http:// sends the "
+            "client's secret unencrypted; use https://"
+        )
+
+
+def _other_connections(given: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys(setting_of(given, signal, "HEADERS") for signal in SIGNALS):
+        endpoints = (setting_of(given, signal, "ENDPOINT") for signal in SIGNALS)
+        if name and any(_is_open(given[endpoint]) for endpoint in endpoints if endpoint):
+            yield f"{name}: goes to an http:// endpoint, unencrypted; use https://"
+    for name, endpoint in (
+        ("OPENLINEAGE_API_KEY", "OPENLINEAGE_URL"),
+        ("OPENLINEAGE__TRANSPORT__AUTH__API_KEY", "OPENLINEAGE__TRANSPORT__URL"),
+        ("OPENLINEAGE__TRANSPORT__AUTH__APIKEY", "OPENLINEAGE__TRANSPORT__URL"),
+    ):
+        if given.get(name) and _is_open(given.get(endpoint, "")):
+            yield f"{name}: goes to an http:// address, unencrypted; use https:// in {endpoint}"
+
+
+def _is_open(address: str) -> bool:
+    """Whether others than this machine can read what is sent there."""
+    try:
+        parts = urlsplit(address.strip())
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    is_loopback = host in ("localhost", "::1") or host.startswith("127.")
+    return parts.scheme == "http" and not is_loopback
+
+
+def _files(settings: Settings, given: Environment) -> Iterator[str]:
+    for source, path, is_secret in _sources(settings, given):
+        if command := command_against_replacing(path):
+            yield f"{source}: others may put another file in its place; {command}"
+        elif is_secret and (command := command_against_reading(path)):
+            yield f"{source}: holds a secret that others may read; {command}"
+
+
+def _sources(settings: Settings, given: Environment) -> Iterator[tuple[str, Path, bool]]:
+    """Files that decide something: whose they are, where, and whether they hold a secret."""
+    for path, variables in given.files.items():
+        yield shown(path), path, any(map(_is_secret, variables))
+    if settings.kafka_properties_file:
+        names = {*settings.properties}
+        if settings.kafka_sasl_password and "KAFKA_SASL_PASSWORD" not in given.values:
+            names.add("sasl.password")
+        if settings.kafka_ssl_key_password and "KAFKA_SSL_KEY_PASSWORD" not in given.values:
+            names.add("ssl.key.password")
+        is_secret = any(map(_SECRET_PROPERTY.fullmatch, names))
+        yield "KAFKA_PROPERTIES_FILE", settings.kafka_properties_file, is_secret
+    if settings.device_id_key_file:
+        path = Path(given.values["DEVICE_ID_KEY_FILE"].strip()).expanduser()
+        yield "DEVICE_ID_KEY_FILE", path, True
+    elif not settings.key:
+        yield shown(PROJECT_KEY_PATH), PROJECT_KEY_PATH, True
+    if settings.kafka_ssl_key_location:
+        yield "KAFKA_SSL_KEY_LOCATION", settings.kafka_ssl_key_location, True
+
+
+def _is_secret(name: str) -> bool:
+    secrets = {name for name, rule in rules() if rule.secret}
+    return name in secrets or name in OTHER_NAMES or bool(_SECRET_OF_OTHERS.fullmatch(name))

@@ -1,0 +1,37 @@
+"""Names of variables that are probably meant to be one of our settings."""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+MAX_DISTANCE: Final = 2
+"""Characters in which a mistyped name differs from the one that was meant."""
+
+
+def mistyped_names(given: Iterable[str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Each name that begins like a setting and is nearly one, with the setting it is near to.
+
+    The case of letters does not count.
+    """
+    prefixes = tuple({name.partition("_")[0] for name in settings})
+    for name in sorted(given):
+        upper = name.upper()
+        if name in settings or not upper.startswith(prefixes):
+            continue
+        near = {setting: distance(upper, setting) for setting in settings}
+        best = min(near, key=near.__getitem__)
+        if near[best] <= MAX_DISTANCE:
+            yield name, best
+
+
+def distance(one: str, other: str) -> int:
+    """Characters to insert, delete or replace to make one of the other (Levenshtein)."""
+    if abs(len(one) - len(other)) > MAX_DISTANCE:
+        return MAX_DISTANCE + 1
+    row = list(range(len(other) + 1))
+    for number, character in enumerate(one, start=1):
+        above, row = row, [number]
+        for column, against in enumerate(other, start=1):
+            row.append(
+                min(above[column] + 1, row[-1] + 1, above[column - 1] + (character != against))
+            )
+    return row[-1]
