@@ -89,7 +89,7 @@ PURE = {
     "replay.finding",
     "replay.report",
 }
-KNOW_HTTP = {"dashboard.guard", "dashboard.server"}
+KNOW_HTTP = {"dashboard.guard", "dashboard.limits", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
 SAID_BY_PURE = {
     "array", "binascii", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
