@@ -61,8 +61,8 @@ class Probe:
     fetched again and again without a word. Only the client's statistics tell of it.
     """
 
-    def __init__(self, settings: Settings, client_log: Any) -> None:
-        self._topic = settings.input_topic
+    def __init__(self, settings: Settings, topic: str, client_log: Any) -> None:
+        self._topic = topic
         own = {
             "logger": client_log,
             "stats_cb": self._take_statistics,

@@ -120,7 +120,8 @@ class UnreadablePartitions:
             if not self._suspects:
                 self._close_probe()
             return None
-        self._probe = self._probe or Probe(self._settings, self._client_log)
+        if self._probe is None:
+            self._probe = Probe(self._settings, self._settings.input_topic, self._client_log)
         start, end = self._suspects[partition].position, self._probe.end_of(partition)
         search = BatchSearch(start, end, self._known_ends.setdefault(partition, {}))
         self._look_or_end(begun := _Search(partition, search, self._probe))

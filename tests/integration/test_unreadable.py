@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]
 
+from tests.support.audits import run_audit
 from tests.support.job import Job, MakeJob
 from tests.support.outputs import Record, Results
 from tests.support.raw_batches import GZIP, batch_of, bomb, record_of, send_batch
@@ -78,6 +79,9 @@ def test_a_batch_of_ten_thousand_that_cannot_be_read_is_passed_in_seconds(
     daemon.stop()
 
     assert took < SECONDS
+    audit = run_audit(job.settings(DELIVERY=delivery), "--json")
+    assert audit.code == 0, audit.stdout
+    assert audit.verdict["total"]["unreadable"] == 10_000
     results = job.results()
     errors = unreadable(results)
     assert sorted(errors) == list(range(3, 10_003)), "each of its offsets once, and no other"
@@ -129,6 +133,9 @@ def test_batches_that_cannot_be_read_leave_those_between_them_alone(job: Job) ->
     marker = 1
     assert len(results.processed) == end + 1 - len(broken) - marker
     assert len(results.lines) == results.total("total_received_count") == end + 1 - marker
+    audit = run_audit(job.settings(), "--json")
+    assert audit.code == 0, audit.stdout
+    assert audit.verdict["total"]["unreadable"] == len(broken)
 
 
 def test_a_batch_with_a_wrong_checksum_is_passed(job: Job, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from verify.audit.entries import (
     PROCESSED,
     SKIPPED,
     UNKNOWN,
+    UNREADABLE,
     Headers,
     Names,
     Record,
@@ -148,7 +149,7 @@ class RecordReader:
         text = document.get("error_message")
         if not isinstance(text, str):
             record.others += strings_in(text, "error_message")
-        elif len(text) >= SHORTEST_IN_TEXT and _has_digit(text):
+        elif text.startswith(UNREADABLE) or (len(text) >= SHORTEST_IN_TEXT and _has_digit(text)):
             record.text = text
         return record
 
