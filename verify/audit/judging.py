@@ -169,10 +169,10 @@ def _of_readability(
 ) -> Iterator[Finding]:
     """Only what nobody can read may be, and has to be, an error that says so."""
     if message.is_unreadable:
-        wrong = [record for record in records if not _says_unreadable(record)]
+        wrong = [each for each in records if each.others or not _says_unreadable(each)]
         others = [line for line in lines if line.outcome != PARSE_ERROR]
         if wrong or others:
-            what = "its record cannot be read, but it has another outcome than that"
+            what = "its record cannot be read, but the outcome says something else, or more"
             yield Finding(CONTRADICTING, what, _places(wrong) + _places(others))
     elif wrong := [record for record in records if _says_unreadable(record)]:
         what = "its record can be read, but its error says that it cannot"
