@@ -28,6 +28,8 @@ def find_unreadable(
 ) -> Unreadable | None:
     """What cannot be read from `start` on, before `end`; None: the record there can, or it is not
     known, since no broker answers."""
+    if start >= end:
+        return None
     probe = Probe(settings, topic, SILENT)
     try:
         return _find(probe, partition, start, end)

@@ -24,6 +24,7 @@ KNOW_KAFKA = {
     "placing",
     "probing",
     "unreadable_partitions",
+    "unreadable_scan",
     "producer",
     "exactly_once",
     "at_least_once",
