@@ -90,7 +90,14 @@ class Probe:
         self._partition, self._partial, self._silent = partition, None, None
 
     def answer(self) -> Answer | None:
-        """None: not known yet. Raises Undecided."""
+        """None: not known yet. Raises Undecided. With an answer the fetching ends: to take a batch
+        apart again and again would keep the client from everything else."""
+        found = self._look_for_answer()
+        if found:
+            self._client.unassign()
+        return found
+
+    def _look_for_answer(self) -> Answer | None:
         message, self._first = self._first or self._client.poll(0), None
         if message is None:
             if not self._silent and time.monotonic() >= self._deadline:

@@ -109,6 +109,7 @@ class UnreadablePartitions:
         except (KafkaException, Undecided):
             # As while a broker is away, which the consumer logs. Others have their turn first.
             self._retry_at = time.monotonic() + PAUSE
+            self._close_probe()
             if self._search:
                 partition, self._search = self._search.partition, None
                 self._suspects[partition] = self._suspects.pop(partition)

@@ -185,7 +185,7 @@ def test_others_go_on_while_a_partition_stands_before_many_such_batches(
 ) -> None:
     """A stop, a kill and a rebalance meanwhile: all the same each offset has one outcome."""
     job = make_job(2)
-    bombs = 60
+    bombs = 40
     for _ in range(bombs):
         send_batch(job.admin, job.input, 0, bomb(1, 90_000_000))
     first = job.start()
