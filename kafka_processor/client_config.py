@@ -135,7 +135,7 @@ def probe_config(settings: Settings) -> ClientConfig:
         "max.partition.fetch.bytes": 1,
         "queued.min.messages": 100,
         "fetch.wait.max.ms": 10,
-        "fetch.error.backoff.ms": 50,
+        "fetch.error.backoff.ms": 2,
     }
 
 

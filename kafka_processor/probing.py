@@ -15,11 +15,11 @@ from kafka_processor.unreadable import Answer, Failed, Readable, Silent
 
 PATIENCE: Final = 10.0
 """Seconds for one offset: far more than a large batch takes."""
-STATISTICS_INTERVAL: Final = 10
+STATISTICS_INTERVAL: Final = 5
 """Milliseconds; the client exists only while something is searched for."""
-ENOUGH_PARTIAL: Final = 3
+ENOUGH_PARTIAL: Final = 2
 """Batches cut off, that were fetched since an offset was asked for: the first may be an answer to
-what was asked before, the others are not."""
+what was asked before, the second is not."""
 REQUEST_TIMEOUT: Final = 1.0
 """Seconds to ask for the end of a partition; the loop stands still meanwhile."""
 _ENDS: Final = frozenset(
