@@ -150,11 +150,11 @@ def probe_config(settings: Settings) -> ClientConfig:
     return config | {
         "group.id": "kafka-processor-reader",
         "enable.partition.eof": True,
-        # One batch at a time, and none beforehand.
+        # One batch at a time, and few beforehand: statistics that wait in the queue count too.
         "max.partition.fetch.bytes": 1,
-        "queued.min.messages": 1,
+        "queued.min.messages": 100,
         "fetch.wait.max.ms": 10,
-        "fetch.error.backoff.ms": 10,
+        "fetch.error.backoff.ms": 2,
     }
 
 

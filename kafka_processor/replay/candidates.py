@@ -30,6 +30,8 @@ class State(IntEnum):
     """By this run."""
     REFUSED = 6
     """The broker does not take its copy, or none can be made."""
+    UNREADABLE = 7
+    """It is there, but the client cannot read it."""
 
 
 GONE: Final = (State.MISSING, State.REPLACED)

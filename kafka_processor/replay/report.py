@@ -49,7 +49,8 @@ class Report:
     def is_complete(self) -> bool:
         """Whether everything that was chosen was sent, or was before, or (dry run) can be."""
         unsent = () if self._is_dry_run else (State.WAITING,)
-        return not (self._stopped or self._why_not or self._count(*GONE, State.REFUSED, *unsent))
+        unsent = (*GONE, State.REFUSED, State.UNREADABLE, *unsent)
+        return not (self._stopped or self._why_not or self._count(*unsent))
 
     def for_programs(self) -> dict[str, Any]:
         """One JSON object; every key is always there."""
@@ -64,6 +65,7 @@ class Report:
             "already_replayed": self._count(State.REPEATED),
             "gone": self._count(*GONE),
             "refused": self._count(State.REFUSED),
+            "unreadable": self._count(State.UNREADABLE),
             "repeats_left_out": self._repeats_left_out,
             "unknown_records": dict(self._unknown_records),
             "by_outcome": {o: n for o in OUTCOMES if (n := self._count(self._state, outcome=o))},
@@ -71,6 +73,7 @@ class Report:
             "examples": list(self._ids(self._state, limit=EXAMPLES)),
             "gone_ids": list(self._ids(*GONE)),
             "refused_ids": list(self._ids(State.REFUSED)),
+            "unreadable_ids": list(self._ids(State.UNREADABLE)),
             "not_replayed": {self._id(position): why for position, why in self._why_not.items()},
         }
 
@@ -105,6 +108,7 @@ class Report:
             "already replayed": (State.REPEATED,),
             "no longer there": GONE,
             "refused": (State.REFUSED,),
+            "unreadable": (State.UNREADABLE,),
             "not sent": () if self._is_dry_run else (State.WAITING,),
         }
         shown = {
@@ -129,6 +133,9 @@ class Report:
         if self._count(State.REFUSED):
             named = self._named(State.REFUSED)
             remarks.append(_labelled("refused", f"{named} (by the broker, or unreadable headers)"))
+        if self._count(State.UNREADABLE):
+            named = self._named(State.UNREADABLE)
+            remarks.append(_labelled("unreadable", f"{named} (the client cannot read them)"))
         for position, why in islice(self._why_not.items(), EXAMPLES):
             remarks.append(_labelled("not replayed", f"{self._id(position)}: {why}"))
         if len(self._why_not) > EXAMPLES:

@@ -79,11 +79,17 @@ class Replay:
             if own := self.candidates.partitions.get(span.partition):
                 spans.append(span._replace(start=max(span.start, own.offsets[0])))
         for messages in self._scanner.read(
-            spans, lambda done, total: f"looking through {topic}: {done:,} of {total:,}"
+            spans,
+            lambda done, total: f"looking through {topic}: {done:,} of {total:,}",
+            self._note_unreadable,
         ):
             for message in messages:
                 self._look_at(message)
         self.has_looked = True
+
+    def _note_unreadable(self, partition: int, offsets: range) -> None:
+        for offset in offsets:
+            self.candidates.set_state((partition, offset), State.UNREADABLE)
 
     def _look_at(self, message: Message) -> None:
         partition, offset = message.partition() or 0, message.offset() or 0

@@ -25,6 +25,7 @@ KNOW_KAFKA = {
     "offset_lookup",
     "probing",
     "unreadable_partitions",
+    "unreadable_scan",
     "producer",
     "exactly_once",
     "at_least_once",
