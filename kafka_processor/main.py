@@ -7,8 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from types import FrameType
+from typing import TypeVar
 
 from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
@@ -40,6 +43,9 @@ from kafka_processor.watching import CannotListen, Watch, demand_packages, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+STOP_STEP = 0.1
+"""Seconds after which a start that waits for a broker looks at the signal again."""
+Answer = TypeVar("Answer")
 
 
 class StopSignal(threading.Event):
@@ -188,7 +194,11 @@ def _work(
     client_log = ClientLog(log)
     options = watchers.client_options
     consumer = create_consumer_with_retry(settings, log, client_log, wait, options)
-    max_record = prepare_topics(settings, consumer, log, client_log, wait)
+    max_record = until_stopped(
+        lambda: prepare_topics(settings, consumer, log, client_log, wait), stopping
+    )
+    if max_record is None:
+        return
     exactly_once = settings.delivery == "exactly-once"
     producer = ExactlyOnceProducer if exactly_once else AtLeastOnceProducer
     processor = Processor(
@@ -211,6 +221,24 @@ def _work(
         raise
     # The turn of the loop that met the signal may have waited for a broker itself.
     processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
+
+
+def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answer | None:
+    """What `work` returns or raises, or None once the process is to stop: its questions to the
+    brokers may take longer than a stop."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait_for([answer], STOP_STEP).done:
+        if stopping.is_set():
+            return None
+    return answer.result()
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
