@@ -43,8 +43,9 @@ from kafka_processor.unreadable_partitions import UnreadablePartitions
 
 SEARCHING_WAIT: Final = 0.002
 """Seconds to wait for a message while the end of an unreadable batch is searched for."""
-LOOK_INTERVAL: Final = 0.001
-"""Seconds between two looks for a message, while there is none."""
+FIRST_LOOK: Final = 0.001
+LAST_LOOK: Final = 0.005
+"""Seconds between two looks for a message while there is none: the longer, the longer it lasts."""
 WAKE_INTERVAL: Final = 1.0
 """Seconds after which the client's main thread is woken, far less than a session may be silent."""
 MAX_INT32: Final = 2**31 - 1
@@ -184,8 +185,8 @@ class InputConsumer:
         messages = self._client.consume(limit, 0)
         # The client itself waits by the wall clock: stepped back by a minute, that clock would hold
         # us for a minute.
-        while not messages and (left := began + timeout - time.monotonic()) > 0:
-            time.sleep(min(LOOK_INTERVAL, left))
+        while not messages and (waited := time.monotonic() - began) < timeout:
+            time.sleep(min(max(waited / 4, FIRST_LOOK), LAST_LOOK, timeout - waited))
             messages = self._client.consume(limit, 0)
         return messages
 

@@ -8,9 +8,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from functools import partial
 from types import FrameType
+from typing import TypeVar
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -53,6 +56,9 @@ from kafka_processor.watching import Watch, demand_packages, try_libraries, watc
 
 STOP_TIMEOUT = 2.5
 """Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+STOP_STEP = 0.1
+"""Seconds after which a start that waits for a broker looks at the signal again."""
+Answer = TypeVar("Answer")
 
 
 class StopSignal(threading.Event):
@@ -231,7 +237,10 @@ def _work(
     producer = create_producer(settings, consumer, limits, client_log, options)
     connect_with_retry(consumer, settings, log, wait)
     admin = AdminClient(connection_config(settings) | {"logger": client_log})
-    limits.update(prepare_topics(settings, consumer, log, admin, wait))
+    found = until_stopped(lambda: prepare_topics(settings, consumer, log, admin, wait), stopping)
+    if found is None:
+        return
+    limits.update(found)
     processor = Processor(
         settings,
         consumer,
@@ -253,6 +262,24 @@ def _work(
         raise
     # The turn of the loop that met the signal may have waited for a broker itself.
     processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
+
+
+def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answer | None:
+    """What `work` returns or raises, or None once the process is to stop: its questions to the
+    brokers may take longer than a stop."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait_for([answer], STOP_STEP).done:
+        if stopping.is_set():
+            return None
+    return answer.result()
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
