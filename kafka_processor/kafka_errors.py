@@ -1,8 +1,10 @@
-"""What a client error means to us, read from its code and flags, never from its text.
+"""What a client error means to us, read from its code and flags, never from its text: but for the
+address of a broker, which the client tells nowhere else.
 
 The three flags are librdkafka's: `fatal()`, `txn_requires_abort()`, `retriable()`.
 """
 
+import re
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -47,6 +49,10 @@ _NO_PERMISSION: Final = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
+_NO_CONNECTION: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})
+_FROM_METADATA: Final = re.compile(r"(?:^|\s)(?:GroupCoordinator: )?(\S+:\d+)(?:/\d+)?: ")
+"""How the client names a broker that it knows from metadata, `host:port/node id`; it writes
+`host:port/bootstrap` for an address of bootstrap.servers."""
 _PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 
 
@@ -86,6 +92,14 @@ def is_refused_login(error: KafkaError) -> bool:
 
 def is_no_permission(error: KafkaError) -> bool:
     return error.code() in _NO_PERMISSION
+
+
+def unreachable_address(error: KafkaError) -> str | None:
+    """The address of a broker, known from metadata, to which there is no connection; else None."""
+    if error.code() not in _NO_CONNECTION:
+        return None
+    found = _FROM_METADATA.search(error.str())
+    return found[1] if found else None
 
 
 def is_purged(error: KafkaError) -> bool:

@@ -23,6 +23,7 @@ KNOW_KAFKA = {
     "fence",
     "input_topic",
     "offset_lookup",
+    "trouble",
     "producer",
     "exactly_once",
     "at_least_once",
