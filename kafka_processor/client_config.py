@@ -27,7 +27,8 @@ RECONNECTION: ClientConfig = {
     # When all connections are lost the client would else throw all brokers away and start from
     # bootstrap.servers anew. A producer's next call that sends offsets then waits in vain for the
     # broker it knew (librdkafka issue 5511), and a consumer was seen to fetch some partitions no
-    # more. Without it the client connects again to the brokers it knows.
+    # more. Without it the client connects again to the brokers it knows; where they have moved,
+    # consumer.py makes a new one.
     "metadata.recovery.strategy": "none",
 }
 

@@ -26,6 +26,7 @@ KNOW_KAFKA = {
     "probing",
     "unreadable_partitions",
     "unreadable_scan",
+    "trouble",
     "producer",
     "exactly_once",
     "at_least_once",
