@@ -42,7 +42,7 @@ def main() -> int:
         is_ok = report.verdict(result)
         sys.stdout.flush()
         if why := lost_output():
-            return _end(progress, [f"stdout cannot be written ({why.strerror})"], 1)
+            return _end(progress, [f"cannot write to stdout ({why.strerror})"], 1)
     except SettingsError as error:
         return _end(progress, error.lines, 2)
     except (ReaderError, OSError) as error:

@@ -248,7 +248,7 @@ def test_dotenv_that_is_read_in_part_makes_no_new_key(
     ended = run(program, tmp_path / "run", {"STARTUP_RETRIES": "1"})
     assert ended.code == 2
     [line] = ended.lines
-    assert line.startswith(f"{program / '.env'}, line {number} ")
+    assert line.startswith(f"{program / '.env'}, line {number}: ")
     assert KEY not in line
     assert not (program / ".device_id.key").exists()
 

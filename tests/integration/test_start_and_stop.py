@@ -336,7 +336,7 @@ def test_check_says_what_it_read_and_what_is_not_safe(job: Job, tmp_path: Path) 
     assert lines[0] == f"settings: read from {named}"
     warnings = [line for line in lines if line.startswith("warning: ")]
     assert len(warnings) == 2
-    assert "OPS_PORT " in warnings[0]
+    assert "OPS_PORT?" in warnings[0]
     assert f"chmod o-r {named}" in warnings[1]
 
 
