@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.check:
             exit_code = _check(settings, given, log)
             return exit_code if is_delivered() else EXIT_FAILED
-        if multiprocessing.parent_process() is None:  # no worker: what follows would be repeated
+        if multiprocessing.parent_process() is None:  # not in each worker again
             for file in given.files:
                 log.info("settings read", file=shown(file))
             for line in cautions(settings, given):
@@ -189,7 +189,7 @@ def _run(
         ):
             if not heartbeat.is_visible:
                 tried = [str(place) for place in places()]
-                log.warning("no folder for the health file: the health check fails", tried=tried)
+                log.warning("no health file, so the health check will fail", tried=tried)
             try:
                 _work(settings, key, log, stopping, heartbeat, watchers)
             except (ConnectionFailed, ConsumerEnded, ProducerNeverStarts, TopicsNotReady):
@@ -302,7 +302,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--env-file",
         metavar="FILE",
-        help="read settings from this file instead of .env; the environment is above it",
+        help="read settings from this file instead of .env; the environment takes precedence",
     )
     parser.add_argument(
         "--workers",
