@@ -197,11 +197,10 @@ def test_any_summary_record(changes: dict[str, object]) -> None:
     "changes",
     [
         {"locale_counts": {f"L{n}": 1 for n in range(100_000)}},
-        {"locale_counts": {f"L{n}": 1 for n in range(66)}},
         {"next_offset": -1},
         {"next_offset": 10**400},
         {"total_received_count": 2**63},
-        {"locale_counts": {"10::1": 5}},
+        {"locale_counts": {"RU": -1}},
     ],
     ids=lambda changes: str(changes)[:40],
 )
@@ -350,6 +349,6 @@ def test_a_forged_snapshot_restricts_nothing() -> None:
     assert known_key_ids([snapshot(), snapshot(key_id="0" * 8)]) == {"deadbeef", "0" * 8}
     forged = snapshot(counted_since_offset=100)
     stretch = stretch_of(0, Span(0, 100), forged, None, Wanted())
-    assert (stretch.start, stretch.stop, stretch.claims) == (0, 100, [])
-    assert any("forged" in note for note in stretch.notes)
+    assert (stretch.start, stretch.stop) == (0, 100)
+    assert len(stretch.claims) == 1, "to be compared, and found wrong"
     assert known_key_ids([forged, Committed(5, "\x1b"), Committed(5, "[" * 100_000)]) == set()
