@@ -16,7 +16,9 @@ from kafka_processor.replay.selection import OUTCOMES, Position, Selection
 
 _CODES: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 _BITS: Final = {"processed": 1} | {outcome: 2 << code for outcome, code in _CODES.items()}
-"""In the set of outcomes that processed-output and the metrics tell of a message."""
+"""In the set of outcomes that the metrics tell of a message."""
+_IN_OUTPUT: Final = 256
+"""In the same set: processed-output has a record of it."""
 
 
 class State(IntEnum):
@@ -61,8 +63,8 @@ class PartitionCandidates:
         self._created = array("q")
         self._passed_on = array("q")
         self._digests = array("q")
-        self._told = bytearray()
-        """The outcomes that processed-output and the metrics tell, as _BITS."""
+        self._told = array("H")
+        """What processed-output and the metrics tell, as _BITS and _IN_OUTPUT."""
 
     def add(self, offset: int, outcome: str, mark: int) -> None:
         self.offsets.append(offset)
@@ -79,7 +81,7 @@ class PartitionCandidates:
             if self.offsets[index] == self.offsets[index - 1]:
                 self._states[index] = _SAME_AS_BEFORE
         self._matching = bytearray(len(order))
-        self._told = bytearray(len(order))
+        self._told = array("H", bytes(2 * len(order)))
         self._created, self._passed_on, self._digests = (
             array("q", bytes(8 * len(order))) for _ in range(3)
         )
@@ -153,7 +155,7 @@ class PartitionCandidates:
         """Of a record in processed-output, with what it has of the message (`passed_on`)."""
         index = self._find(offset)
         if index is not None and self._matching[index] and self._passed_on[index] == content:
-            self._told[index] |= _BITS["processed"]
+            self._told[index] |= _IN_OUTPUT
 
     def note_line(self, offset: int, outcome: str, mark: int) -> None:
         """Of a metrics line."""
@@ -181,18 +183,22 @@ class PartitionCandidates:
     def _is_told(self, first: int) -> bool:
         """Whether the other outputs say nothing else; then the first record is the one to believe.
 
-        A message that failed or was filtered may also have been skipped: `at-least-once` repeats.
+        With DELIVERY=at-least-once a message that failed or was filtered may also have a line that
+        says skipped, of a repeat; and one whose record the broker refused (publish_error) another
+        that says processed, of the attempt before.
         """
         told = self._told[first]
-        if told & _BITS["processed"]:
+        if told & _IN_OUTPUT:
             return False
         if not told:
             return True  # metrics are off, or deleted
+        is_processed = bool(told & _BITS["processed"])
         for index in range(first, first + self._matching[first]):
-            if told & _BITS[OUTCOMES[self._outcomes[index]]]:
+            outcome = OUTCOMES[self._outcomes[index]]
+            if told & _BITS[outcome] and (outcome == "publish_error" or not is_processed):
                 self._swap(first, index)
                 return True
-        return bool(told & _BITS["skipped"])
+        return bool(told & _BITS["skipped"]) and not is_processed
 
     def __iter__(self) -> Iterator[tuple[int, str, State]]:
         """Offset, outcome and state of each, by offset."""

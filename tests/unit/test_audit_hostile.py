@@ -21,7 +21,7 @@ from verify.audit.inputs import input_entry
 from verify.audit.judging import MAX_PLACES, judge, judge_unknown
 from verify.audit.lines import MAX_LINES, LineReader
 from verify.audit.plan import Committed, Span, Wanted, known_key_ids, stretch_of
-from verify.audit.records import RecordReader, envelope
+from verify.audit.records import MAX_BYTES, RecordReader, envelope
 from verify.audit.retention import Retention
 from verify.audit.spill import BUCKET, MAX_IN_BUCKET, Spill
 from verify.audit.summaries import MAX_TEXTS, Summaries
@@ -281,6 +281,22 @@ def test_more_lines_than_a_record_has_are_one_violation() -> None:
         else:
             with pytest.raises(StrangeRecord, match="lines"):
                 list(line_reader().read(0, 0, value))
+
+
+@pytest.mark.parametrize("size", [1_000, 400_000])
+def test_what_is_larger_than_any_record_is_not_parsed(size: int) -> None:
+    record = json.dumps({"message_id": ID, "extra": "x" * size}).encode()
+    line = {"message_id": ID, "outcome": "skipped", "topic": None, "timestamp": "x" * size}
+    value = json.dumps({"message_details": [line]}).encode()
+    if size < MAX_BYTES:
+        assert reader().read("cleaned-data", 0, 0, record)
+        assert [*line_reader().read(0, 0, value)]
+        return
+    for topic in TOPICS:
+        with pytest.raises(StrangeRecord, match="more than 131,072 bytes"):
+            reader().read(topic, 0, 0, record)
+    with pytest.raises(StrangeRecord, match="more than 262,144 bytes"):
+        list(line_reader().read(0, 0, value))
 
 
 def test_paths_are_cut() -> None:

@@ -264,6 +264,25 @@ def test_lines_that_do_not_contradict(lines: tuple[str, ...]) -> None:
     assert candidates.state_of(5) == State.WAITING
 
 
+@pytest.mark.parametrize(
+    ("outcome", "lines", "state"),
+    [
+        # The line of the attempt that the broker refused, with DELIVERY=at-least-once.
+        ("publish_error", ("processed", "publish_error"), State.WAITING),
+        ("publish_error", ("processed",), State.CONTRADICTED),
+        # Processed, and then repeated too late: its record may be deleted.
+        ("skipped", ("processed", "skipped"), State.CONTRADICTED),
+        ("parse_error", ("processed", "skipped"), State.CONTRADICTED),
+    ],
+)
+def test_lines_that_say_processed_too(outcome: str, lines: tuple[str, ...], state: State) -> None:
+    candidates = met(outcome)
+    for line in lines:
+        candidates.note_line(5, line, TIME)
+    candidates.settle(6)
+    assert candidates.state_of(5) == state
+
+
 def test_records_about_a_message_of_an_earlier_topic_do_not_count() -> None:
     candidates = met(content=PASSED)
     candidates.note_processed(5, passed_on(PASSED | {"timestamp": 2}))
