@@ -17,6 +17,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from kafka_processor.client_config import connection_config, reader_config
+from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import (
     describe,
@@ -122,6 +123,33 @@ class TopicScanner:
             Span(each.topic, each.partition, start, end)
             for each, start, end in zip(partitions, starts, ends, strict=True)
         ]
+
+    def committed(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        """What the group has committed, of the partitions where it has. Raises ReplayFailed."""
+        client = Consumer(
+            reader_config(self._settings)
+            | {"group.id": self._settings.consumer_group, "logger": silent_log()}
+        )
+        deadline = time.monotonic() + REQUEST_TIMEOUT
+        try:
+            while True:
+                if self._stopping.is_set():
+                    raise Stopped
+                try:
+                    found = committed_offsets(client, topic, partitions, CONNECT_STEP)
+                    if error := next((each.error for each in found if each.error), None):
+                        raise KafkaException(error)
+                    return {each.partition: each.offset for each in found if each.offset >= 0}
+                except KafkaException as exception:
+                    error = error_of(exception)
+                    if is_no_permission(error) or time.monotonic() > deadline:
+                        raise ReplayFailed(
+                            f"{self._brokers} does not tell what group "
+                            f"{self._settings.consumer_group} has committed: {describe(error)}; "
+                            "it takes the permission Describe on the group"
+                        ) from None
+        finally:
+            client.close()
 
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> list[int]:
         if not partitions:
