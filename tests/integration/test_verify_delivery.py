@@ -394,14 +394,14 @@ def test_a_summary_that_is_wrong(laboratory: Laboratory, name: str, said: str, c
     def tamper(outputs: Outputs) -> None:
         outputs.summary_of(1)[name] += change
         labels = outputs.summary_of(0)["locale_counts"]
-        labels["L1"] += change
+        labels["TX"] += change
         outputs.summary_of(0)["device_type_counts"] = {}
 
     audited = audit(laboratory, tamper)
     assert audited.code == 1
     first, second = sorted(audited.violations, key=lambda each: int(each["partition"]))
     assert first["kind"] == second["kind"] == "contradicting"
-    assert "locale L1" in first["what"]
+    assert "locale TX" in first["what"]
     assert "device type android" in first["what"]
     assert f"the summary has {said} " in second["what"]
     assert second["message_id"] is None
@@ -440,7 +440,7 @@ def test_messages_before_the_counting_began_are_not_audited(laboratory: Laborato
         snapshot = json.loads(metadata)
         snapshot[3], snapshot[4] = 15, snapshot[4] - 15  # the first are all processed ones
         snapshot[9] = {"android": 7}
-        snapshot[10] = {"L3": 2, "L0": 1, "L1": 1, "L2": 1, "RU": 2}
+        snapshot[10] = {"zh-Hant": 2, "TX": 1, "pt_BR": 1, "RU": 3}
         outputs.committed[0] = (offset, json.dumps(snapshot))
         lose_both(outputs, f"{laboratory.job.input}-0-3")
 
