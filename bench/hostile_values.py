@@ -23,6 +23,7 @@ _REPEATED: Final = {
     "zeros": b"0,",
     "integers of 64 bits": b"18446744073709551615,",
     "integers of 300 digits": b"9" * 300 + b",",
+    "integers of 200 digits, a large exponent": b"9" * 200 + b",1e300,",
     "fractions of 800 digits": b"0." + b"123456789" * 89 + b",",
     "huge exponents": b"0e" + b"9" * 40 + b",",
     "empty arrays": b"[],",

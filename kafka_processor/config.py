@@ -49,16 +49,16 @@ def noting(problems: list[str]) -> Iterator[None]:
 
 @contextmanager
 def setting_up(what: str) -> Iterator[None]:
-    """Raises SettingsError for whatever a library raises while it is imported and set up: it reads
-    its own settings then. `what`: names them."""
+    """Turns any exception into SettingsError: libraries read their own settings while they are
+    imported and set up. `what` names those settings."""
     try:
         yield
     except SettingsError:
         raise
     except Exception as error:
         reason = types.without_login(" ".join(str(error).split())) or type(error).__name__
-        if isinstance(error, StopIteration):  # of a look-up by name, without a text
-            reason = "one of them names what is not installed"
+        if isinstance(error, StopIteration):  # a failed lookup of an entry point, without a text
+            reason = "a setting names a component that is not installed"
         raise SettingsError([f"{what} cannot be set up: {reason}"]) from None
 
 
@@ -117,7 +117,7 @@ class Settings:
 
     kafka_bootstrap_servers: str = _setting(
         "localhost:29092", types.broker_list,
-        "host:port, comma-separated, without kafka:// or http:// in front", "brokers to start from")
+        "host:port, comma-separated, without a scheme such as kafka://", "brokers to start from")
     kafka_security_protocol: str = _setting(
         "PLAINTEXT", types.one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "how to talk to the brokers")
@@ -182,7 +182,7 @@ class Settings:
         "go on although a partition was counted under another key")
     allow_core_dumps: bool = _setting(
         "false", types.boolean, "true or false",
-        "let Linux write the memory of a crashed process, with the key in it, to a file")
+        "allow core dumps on Linux, for debugging; they contain the key")
 
     ops_port: int | None = _setting(
         "", types.integer(1, 65_535), "a whole number from 1 to 65535",

@@ -125,9 +125,9 @@ class SummaryRecord(Struct):
     skipped_count: Count
     error_count: Count
     replayed_count: Count
-    error_type_counts: ErrorCounts
-    device_type_counts: LabelCounts
-    locale_counts: LabelCounts
+    error_type_counts: dict[str, Count]
+    device_type_counts: dict[str, Count]
+    locale_counts: dict[str, Count]
     timestamp: str
 
 

@@ -48,7 +48,7 @@ def broker_list(value: str) -> str:
 
 
 def without_login(text: str) -> str:
-    """A text that may be an address with `user:password@` in it, fit for a log."""
+    """Hides `user:password@` in a text that may contain addresses."""
     return re.sub(r"\S*@", "(login)@", text)
 
 

@@ -80,7 +80,7 @@ def supervise(
 def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> BaseProcess:
     try:
         Path.cwd()
-    except FileNotFoundError:  # it has been deleted, and a new process needs one
+    except FileNotFoundError:  # spawn fails in a deleted folder
         os.chdir("/")
     member = _processes.Process(target=_be_member, args=(environment, run_member), daemon=True)
     resource_tracker.ensure_running()  # which lets signals through, if `start` has to do it

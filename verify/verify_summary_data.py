@@ -16,6 +16,7 @@ MAX_KEYS: Final = 2_000
 """Groups and partitions that are remembered, those that came last: anyone may make up more."""
 MAX_ROWS: Final = 5
 MAX_LABEL: Final = 16
+MAX_ERROR_TYPES: Final = 10
 MAX_BAR: Final = 20
 WIDTH_OF_A_PIPE: Final = 100
 
@@ -107,7 +108,12 @@ def _bar(share: float, longest: int) -> str:
 
 
 def _further_counts(screen: Screen, record: SummaryRecord) -> Iterator[str]:
-    errors = [f"{printable(name)} {count:,}" for name, count in record.error_type_counts.items()]
+    errors = [
+        f"{printable(name, MAX_LABEL)} {count:,}"
+        for name, count in record.error_type_counts.items()
+    ]
+    if len(errors) > MAX_ERROR_TYPES:
+        errors[MAX_ERROR_TYPES:] = [f"{len(errors) - MAX_ERROR_TYPES} others"]
     if errors:
         yield GAP + screen.wrapped(f"errors: {', '.join(errors)}", len(GAP))
     if record.counted_since_offset:

@@ -26,8 +26,9 @@ from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.feed import Feed, Gone, Start
-from kafka_processor.dashboard.group import GONE, STATES, Group, Member, assigned
+from kafka_processor.dashboard.group import GONE, MAX_NAME, STATES, Group, Member, assigned
 from kafka_processor.kafka_errors import error_of, is_no_permission, is_refused_login
+from kafka_processor.printable import printable
 
 INTERVAL: Final = 1.0
 TOPICS_INTERVAL: Final = 5.0
@@ -163,7 +164,7 @@ class Cluster:
             self._state, self._members = GONE, ()
             for group in groups:
                 state = str(group.state)
-                self._state = STATES.get(state, state.lower())
+                self._state = STATES.get(state) or printable(state.lower(), MAX_NAME)
                 self._members = tuple(
                     Member(str(each.id), assigned(each.assignment or b"", topic))
                     for each in group.members

@@ -34,7 +34,7 @@ class Failures:
     def __init__(self, window: int) -> None:
         self._window = window
         self._seconds: dict[int, Counter[str]] = {}
-        self._latest: list[tuple[int, Failure]] = []
+        self._latest: list[tuple[int, LatestFailure]] = []
         """With their times, the oldest first."""
 
     def take(self, failure: Failure, time: int, now: int) -> None:
@@ -47,7 +47,7 @@ class Failures:
                 self._seconds[second] = Counter()
             self._seconds[second][kind] += 1
         if len(self._latest) < LATEST or time >= self._latest[0][0]:
-            insort(self._latest, (time, failure), key=itemgetter(0))
+            insort(self._latest, (time, _ready_to_be_shown(failure, time)), key=itemgetter(0))
             del self._latest[:-LATEST]
 
     def _forget(self, now: int) -> None:
@@ -65,12 +65,15 @@ class Failures:
     def latest(self, now: int) -> list[LatestFailure]:
         """Those of the window, the latest first; `now` in seconds."""
         return [
-            LatestFailure(
-                time,
-                printable(failure.message_id, MAX_ID),
-                printable(failure.error_type, MAX_TYPE),
-                printable(failure.error_message, MAX_MESSAGE),
-            )
-            for time, failure in reversed(self._latest)
-            if time // 1000 > now - self._window
+            failure for time, failure in reversed(self._latest) if time // 1000 > now - self._window
         ]
+
+
+def _ready_to_be_shown(failure: Failure, time: int) -> LatestFailure:
+    """A small copy: a record may be large."""
+    return LatestFailure(
+        time,
+        printable(failure.message_id, MAX_ID),
+        printable(failure.error_type, MAX_TYPE),
+        printable(failure.error_message, MAX_MESSAGE),
+    )

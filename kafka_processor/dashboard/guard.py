@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kafka_processor.listening import is_of_this_machine
@@ -54,10 +54,10 @@ class Guard:
             return
         headers = Headers(scope=scope)
         is_new = False
-        refusal = None
-        if self._is_loopback and not is_of_this_machine(headers.get("host", "")):
+        refusal = _unwanted(scope["method"], headers)
+        if not refusal and self._is_loopback and not is_of_this_machine(headers.get("host", "")):
             refusal = PlainTextResponse(WRONG_HOST, 403)
-        elif self._token is not None:
+        if not refusal and self._token is not None:
             is_new = is_same(_token_in(scope), self._token)
             if not is_new and not is_same(self._cookie_in(headers), cookie_value(self._token)):
                 refusal = PlainTextResponse(TOKENLESS, 401)
@@ -67,6 +67,7 @@ class Guard:
                 answer = MutableHeaders(scope=message)
                 answer.update(HEADERS)
                 answer.setdefault("Cache-Control", "no-cache")
+                answer["Connection"] = "close"  # one request each: see limits.py
                 if is_new:
                     answer.append("Set-Cookie", self._set_cookie())
             await send(message)
@@ -80,6 +81,15 @@ class Guard:
     def _set_cookie(self) -> str:
         value = cookie_value(self._token or "")
         return f"{self._cookie}={value}; Path=/; HttpOnly; SameSite=Strict"
+
+
+def _unwanted(method: str, headers: Headers) -> Response | None:
+    """The page only ever asks, and without a body."""
+    if method not in ("GET", "HEAD"):
+        return PlainTextResponse("Only GET and HEAD are answered.\n", 405, {"Allow": "GET, HEAD"})
+    if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+        return PlainTextResponse("No body is taken.\n", 413)
+    return None
 
 
 def cookie_value(token: str) -> str:

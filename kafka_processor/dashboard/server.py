@@ -11,17 +11,20 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from kafka_processor.dashboard.guard import Guard
 from kafka_processor.dashboard.hub import Hub
+from kafka_processor.dashboard.limits import BACKLOG, MAX_HEAD, LoopErrors, limited_protocol
 
 STATIC: Final = Path(__file__).parent / "static"
 RETRY: Final = 1000
 """Milliseconds after which a browser comes back."""
+MAX_STREAMS: Final = 64
+"""Pages that are fed at once: half of the connections, the other half is for the files."""
 STOP_TIMEOUT: Final = 2
 """Seconds for answers under way."""
 
@@ -43,6 +46,7 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(LoopErrors())
         running = asyncio.create_task(hub.run())
         yield
         hub.close()
@@ -51,11 +55,21 @@ def application(
     async def page(_: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-store"})
 
+    streams = 0
+
     async def events(_: Request) -> Response:
+        if streams >= MAX_STREAMS:
+            return PlainTextResponse("Too many pages are open.\n", 503)
+
         async def stream() -> AsyncIterator[bytes]:
-            yield b"retry: %d\n\n" % RETRY
-            async for snapshot in hub.snapshots():
-                yield b"data: %b\n\n" % snapshot
+            nonlocal streams
+            streams += 1
+            try:
+                yield b"retry: %d\n\n" % RETRY
+                async for snapshot in hub.snapshots():
+                    yield b"data: %b\n\n" % snapshot
+            finally:
+                streams -= 1
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
@@ -94,7 +108,9 @@ def serve(
         log_config=None,
         log_level="critical",
         access_log=False,
-        http="h11",
+        http=limited_protocol(),
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=MAX_HEAD,
         ws="none",
         lifespan="on",
         proxy_headers=False,

@@ -28,6 +28,8 @@ from kafka_processor.records import ERROR_TYPES
 MINUTE: Final = 60
 RATE_SECONDS: Final = 10
 """The rate is the mean of so many seconds."""
+MAX_RECORD: Final = 1024 * 1024
+"""Bytes of a metrics or error record: four times the largest of ours."""
 BEHIND: Final = 5.0
 """Seconds from which on it is said that the page is behind."""
 KIND_OF: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
@@ -82,6 +84,9 @@ class State:
         self.progress.took(place, time)
         if topic == self._settings.summary_topic:
             self._summary.take(key, value, time // 1000)
+            return
+        if value is not None and len(value) > MAX_RECORD:
+            self._unreadable[topic] += 1
             return
         try:
             if topic == self._settings.errors_topic:

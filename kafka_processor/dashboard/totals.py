@@ -15,10 +15,14 @@ from kafka_processor.labels import OTHER, IsLabel, is_device_type, is_locale
 from kafka_processor.records import ERROR_TYPES
 
 MAX_PARTITIONS: Final = 4096
-MAX_RECORD: Final = 64 * 1024
-"""Bytes; ten times the largest summary."""
+MAX_RECORD: Final = 16 * 1024
+"""Bytes; over twice the largest summary. So many of each partition may wait to be decoded."""
+MAX_LABELS_OF_PARTITION: Final = 65
+"""Of a kind: at most 64 locales or 32 device types, and the others."""
 MAX_LABELS: Final = 256
-"""Of a kind, over all partitions; each has at most 32 device types and 64 locales."""
+"""Of a kind, over all partitions."""
+MAX_SPREAD: Final = 3600
+"""Seconds that growth is spread over at most: the times of records are their writers'."""
 PUBLISHED_WITHIN: Final = 5
 """Seconds within which a change is in the topic (contract)."""
 
@@ -112,7 +116,7 @@ class SummaryTotals:
             self._latest[partition] = _Latest(summary, second)
             self.last = max(self.last or 0, second)
             if before:
-                start = max(before.second, first_second - PUBLISHED_WITHIN)
+                start = max(before.second, first_second - PUBLISHED_WITHIN, second - MAX_SPREAD)
                 grown = _kinds(summary) - _kinds(before.summary)
                 yield Growth(range(min(start + 1, second), second + 1), grown)
         self._waiting.clear()
@@ -142,8 +146,9 @@ class SummaryTotals:
             raise _OfAnotherError
         is_error_type = ERROR_TYPES.__contains__
         summary.error_type_counts = _listed(summary.error_type_counts, is_error_type)
-        summary.device_type_counts = _listed(summary.device_type_counts, self._is_device_type)
-        summary.locale_counts = _listed(summary.locale_counts, self._is_locale)
+        most = MAX_LABELS_OF_PARTITION
+        summary.device_type_counts = _listed(summary.device_type_counts, self._is_device_type, most)
+        summary.locale_counts = _listed(summary.locale_counts, self._is_locale, most)
         return summary
 
 
@@ -151,11 +156,11 @@ class _OfAnotherError(Exception):
     """A record that says of itself that it belongs elsewhere."""
 
 
-def _listed(counts: Mapping[str, int], is_label: IsLabel) -> Counter[str]:
+def _listed(counts: Mapping[str, int], is_label: IsLabel, most: int = MAX_LABELS) -> Counter[str]:
     """A bounded number of labels, the others as `__other__`."""
     listed: Counter[str] = Counter()
     for label, count in counts.items():
-        has_room = label in listed or len(listed) < MAX_LABELS
+        has_room = label in listed or len(listed) < most
         listed[label if has_room and is_label(label) else OTHER] += count
     return listed
 

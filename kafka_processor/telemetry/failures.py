@@ -3,6 +3,8 @@
 import logging
 from typing import Final
 
+from kafka_processor.printable import printable
+
 MAX_TEXT: Final = 80
 TRANSIENT: Final = "Transient error"
 """Begins a line that has the status in words alone."""
@@ -31,7 +33,7 @@ class LastFailure(logging.Handler):
                 self.text = f"HTTP status {argument}"
                 return
             if isinstance(argument, str) and record.msg.startswith(TRANSIENT):
-                self.text = argument[:MAX_TEXT]
+                self.text = printable(argument, MAX_TEXT)
                 return
         if TIMEOUT in record.msg:
             self.text = "no success in time"

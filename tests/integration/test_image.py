@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,27 @@ def test_container_without_a_key_ends_with_one_line(image: str) -> None:
 
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == ["DEVICE_ID_KEY: not set; set it or DEVICE_ID_KEY_FILE"]
+
+
+def test_container_needs_no_right_and_no_file_that_it_could_write(
+    image: str, tmp_path: Path
+) -> None:
+    """It comes as far as asking for a broker, with its key from a file."""
+    secret = tmp_path / "device_id_key"
+    secret.write_text("00112233445566778899aabbccddeeff" * 2)
+    secret.chmod(0o600)
+    owner = secret.stat()
+    ended = _docker(
+        "run", "--rm", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
+        "--read-only", "--memory", "512m", "--pids-limit", "256", "--network", "none",
+        "--user", f"{owner.st_uid}:{owner.st_gid}",
+        "--volume", f"{secret}:/run/secrets/device_id_key:ro",
+        "--env", "DEVICE_ID_KEY_FILE=/run/secrets/device_id_key",
+        "--env", "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9", image, "--check",
+    )  # fmt: skip
+
+    assert ended.returncode == 1, ended.stderr
+    assert "KAFKA_BOOTSTRAP_SERVERS: 127.0.0.1:9 does not answer" in ended.stdout + ended.stderr
 
 
 def _without_caches(paths: Iterable[str]) -> set[str]:

@@ -25,6 +25,8 @@ KNOW_KAFKA = {
     "offset_lookup",
     "probing",
     "unreadable_partitions",
+    "unreadable_scan",
+    "trouble",
     "producer",
     "exactly_once",
     "at_least_once",
@@ -89,7 +91,7 @@ PURE = {
     "replay.finding",
     "replay.report",
 }
-KNOW_HTTP = {"dashboard.guard", "dashboard.server"}
+KNOW_HTTP = {"dashboard.guard", "dashboard.limits", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
 SAID_BY_PURE = {
     "array", "binascii", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",

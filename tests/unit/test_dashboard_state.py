@@ -1,6 +1,7 @@
 """The dashboard's state: records in, a snapshot out; hostile records too."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,12 @@ from kafka_processor.config import load_settings
 from kafka_processor.dashboard.failures import LATEST, MAX_MESSAGE
 from kafka_processor.dashboard.group import Group, Member
 from kafka_processor.dashboard.snapshot import Snapshot, encode
-from kafka_processor.dashboard.state import State
+from kafka_processor.dashboard.state import MAX_RECORD, State
 from kafka_processor.printable import printable
 
 NOW = 1_720_000_000_000
+MAX_SNAPSHOT = 100_000
+"""Bytes."""
 SETTINGS = load_settings({})
 SUMMARY, ERRORS, METRICS = (SETTINGS.summary_topic, SETTINGS.errors_topic, SETTINGS.metrics_topic)
 
@@ -213,6 +216,20 @@ def hostile() -> Iterator[st.SearchStrategy[Any]]:
     )
     yield st.fixed_dictionaries({"message_id": texts, "error_type": texts, "error_message": texts})
     yield st.dictionaries(texts, numbers)
+    yield st.recursive(
+        st.one_of(st.booleans(), numbers, texts),
+        lambda inner: st.one_of(st.lists(inner), st.dictionaries(texts, inner)),
+        max_leaves=10,
+    )
+    counts = st.integers(0, 2**53)
+    labels = st.dictionaries(st.one_of(texts, st.sampled_from(["RU", "parse_error"])), counts)
+    yield st.fixed_dictionaries(
+        {"consumer_group": st.just(SETTINGS.consumer_group), "source_topic": st.just("user-login"),
+         "source_partition": st.just(0)}
+        | {f"{each}_count": counts for each in (
+            "total_received", "processed", "filtered", "skipped", "error", "replayed")}
+        | {f"{each}_counts": labels for each in ("error_type", "device_type", "locale")}
+    )  # fmt: skip
 
 
 @given(
@@ -220,16 +237,44 @@ def hostile() -> Iterator[st.SearchStrategy[Any]]:
         st.tuples(
             st.sampled_from([SUMMARY, ERRORS, METRICS]),
             st.one_of(*hostile()),
-            st.integers(-(2**63), 2**63 - 1),
+            st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(NOW - 10**6, NOW)),
         )
-    )
+    ),
+    st.sampled_from([METRICS, ""]),
 )
-def test_any_record_leaves_a_snapshot_that_is_json(records: list[tuple[str, Any, int]]) -> None:
-    board = state()
+def test_any_record_leaves_a_snapshot_that_is_json(
+    records: list[tuple[str, Any, int]], metrics_topic: str
+) -> None:
+    board = state(METRICS_TOPIC=metrics_topic)
     for topic, value, time in records:
         raw = value if isinstance(value, bytes) else json.dumps(value).encode()
         board.take((topic, 0), b"kafka-processor/user-login-0", raw, time, NOW)
+        board.snapshot(NOW)
     text = encode(board.snapshot(NOW))
     assert msgspec.json.decode(text, type=Snapshot).now == NOW
+    assert len(text) < MAX_SNAPSHOT
     assert b"\n" not in text, "or an event would end there"
     json.loads(text)
+
+
+def test_a_record_that_is_larger_than_any_of_ours_is_not_decoded() -> None:
+    board = state()
+    take(board, METRICS, lines("processed") | {"more": "x" * MAX_RECORD})
+    take(board, ERRORS, failure(error_message="x" * MAX_RECORD))
+    snapshot = board.snapshot(NOW)
+    assert not snapshot.figures.messages
+    assert not snapshot.latest_errors
+    assert [each.unreadable for each in snapshot.topics] == [0, 1, 1]
+
+
+def test_errors_that_are_kept_are_small() -> None:
+    board = state()
+    text = "x" * (MAX_RECORD - 1000)
+    tracemalloc.start()
+    try:
+        for _ in range(LATEST):
+            take(board, ERRORS, failure(error_message=text))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000

@@ -1,13 +1,21 @@
 """The dashboard's totals: the sum over the latest summary of each partition, and nobody else's."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.dashboard.totals import MAX_LABELS, MAX_RECORD, SummaryTotals, Totals
+from kafka_processor.dashboard.totals import (
+    MAX_LABELS,
+    MAX_PARTITIONS,
+    MAX_RECORD,
+    MAX_SPREAD,
+    SummaryTotals,
+    Totals,
+)
 from kafka_processor.labels import OTHER
 
 GROUP, TOPIC = "group/with-slash", "logins"
@@ -166,3 +174,33 @@ def test_a_record_that_is_too_large_is_not_even_kept(totals: SummaryTotals) -> N
     totals.take(key(0), b" " * (MAX_RECORD + 1), 1)
     assert not totals._waiting
     assert totals.unreadable == 1
+
+
+def test_times_that_others_wrote_do_not_spread_growth_over_years(totals: SummaryTotals) -> None:
+    """They would be gone through second by second."""
+    take(totals, summary(0, processed_count=1), second=0)
+    read(totals)
+    take(totals, summary(0, processed_count=2), second=0)
+    take(totals, summary(0, processed_count=3), second=1_720_000_000)
+    [growth] = totals.read_waiting()
+    assert len(growth.seconds) <= MAX_SPREAD + 1
+    take(totals, summary(0, processed_count=4), second=5)
+    [growth] = totals.read_waiting()
+    assert len(growth.seconds) == 1
+
+
+def test_forged_summaries_of_all_partitions_take_bounded_memory(totals: SummaryTotals) -> None:
+    labels = {f"l{number:04}": 1 for number in range(1000)}
+    forged = [summary(n, locale_counts=labels, device_type_counts={}) for n in range(50)]
+    tracemalloc.start()
+    try:
+        for record in forged:
+            take(totals, record)
+        read(totals)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept / len(forged) < 16_000
+    for number in range(MAX_PARTITIONS, MAX_PARTITIONS + 100):
+        take(totals, summary(number))
+    assert len(read(totals).by_partition) == len(forged)

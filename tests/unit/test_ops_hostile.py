@@ -73,10 +73,10 @@ def request(path: str = "/healthz", *headers: str, method: str = "GET", host: st
 
 
 def is_open(connection: socket.socket) -> bool:
-    connection.settimeout(0.01)
+    connection.setblocking(False)
     try:
         return bool(connection.recv(1))
-    except TimeoutError:
+    except BlockingIOError:
         return True
     except OSError:
         return False

@@ -169,7 +169,18 @@ def test_it_is_one_too_where_another_value_counts(space: bytes, name: str) -> No
     last = event()[1:] + space
     for number in ("1e400", "-1e400", "[1e400]", "0.1e310", "9" * 309, "9" * 250 + "e+99"):
         assert run(f'{{"{name}": {number}, '.encode() + last).outcome == "parse_error"
-    for number in ("9" * 308, "1e308", "1e-999", "0e999", '"1e400"', '"' + "9" * 400 + '"'):
+    texts = (r'"\",1e400,"', r'"\\\",1e400,"')
+    held = ("1e-" + "9" * 400, "0." + "0" * 400 + "1e410", "1" + "0" * 400 + "e-399")
+    for number in (
+        *texts,
+        *held,
+        "9" * 308,
+        "1e308",
+        "1e-999",
+        "0e999",
+        '"1e400"',
+        '"' + "9" * 400 + '"',
+    ):
         assert run(f'{{"{name}": {number}, '.encode() + last).outcome == "processed"
 
 

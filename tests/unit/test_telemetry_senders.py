@@ -71,6 +71,11 @@ def test_spans_that_are_refused_are_counted_with_the_reason(receiver: Receiver) 
     [
         ("Failed to export %s batch code: %s, reason: %s", ("spans", 413, "5ec4e7"), "413"),
         ("Transient error %s, retrying in %.2fs.", ("Service Unavailable", 1.0), "Unavailable"),
+        (
+            "Transient error %s, retrying in %.2fs.",
+            ("\x1b[2J\r\n" + "x" * 100, 1.0),
+            r"\u001b[2J\u000d\u000a" + "x" * 74 + "…",
+        ),
         ("Transient error %s, retrying in %.2fs.", (OSError("5ec4e7"), 1.0), "OSError"),
         ("Failed to export %s batch due to timeout", ("spans",), "no success in time"),
     ],

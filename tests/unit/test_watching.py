@@ -41,7 +41,7 @@ CHECK = ["--check"]
         (START, {"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "max_queue_size"),
         (CHECK, {"OTEL_BSP_MAX_QUEUE_SIZE": "a@b"}, "(login)@b'"),
         (CHECK, {"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "interval value 0.0 is invalid"),
-        (START, {"OTEL_PYTHON_METER_PROVIDER": "none"}, "one of them names what is not installed"),
+        (START, {"OTEL_PYTHON_METER_PROVIDER": "none"}, "a component that is not installed"),
         (CHECK, {"OPENLINEAGE__TRANSPORT__TYPE": "http"}, "OPENLINEAGE_*: "),
     ],
 )

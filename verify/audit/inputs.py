@@ -120,6 +120,25 @@ def _in_lower_case(value: Any) -> tuple[int, int]:
     return hash(text), min(len(text), _MAX_LENGTH + 1)
 
 
+def unreadable_entry(offset: int) -> Message:
+    """Of a record that cannot be read."""
+    return Message(
+        offset,
+        user_id=NOTHING,
+        app_version=NOTHING,
+        device_type=NOTHING,
+        locale=NOTHING,
+        timestamp=NOTHING,
+        ip=NOTHING,
+        device_id=NOTHING,
+        ip_length=-1,
+        device_id_length=0,
+        device_label=OTHER_LABEL,
+        locale_label=OTHER_LABEL,
+        replay_of=NOTHING,
+    )
+
+
 def _text(value: Any) -> int:
     """Of a text field, where it is valid."""
     return hash(value) if type(value) is str and len(value) <= MAX_TEXT else NOTHING
