@@ -147,7 +147,7 @@ def test_topics_have_the_names_that_are_set() -> None:
         ("localhost:29092", "kafka://localhost:29092"),
         ("a:1,b:2", "kafka://a:1"),
         ("broker", "kafka://broker:9092"),
-        ("SASL_SSL://broker:9093 , b", "kafka://broker:9093"),
+        ("broker:9093 , b", "kafka://broker:9093"),
         ("[::1]:29092", "kafka://[::1]:29092"),
         ("[2001:db8::1]", "kafka://[2001:db8::1]:9092"),
     ],
