@@ -64,7 +64,7 @@ def test_an_unreadable_message_has_no_content(made: History, field: str, value: 
 
 def test_an_unreadable_message_has_no_key(made: History) -> None:
     made.record_of(FIRST).key = b"somebody"
-    assert kinds(made) == [(CONTRADICTING, FIRST)]
+    assert set(kinds(made)) == {(CONTRADICTING, FIRST)}
 
 
 def test_a_lost_one_is_found(made: History) -> None:

@@ -89,8 +89,10 @@ def test_forged_records_are_named() -> None:
     )  # fmt: skip
     told = forged.for_programs()
     assert (told["contradicted"], told["not_processed_yet"], told["forged_copies"]) == (7, 1, 2)
-    assert told["contradicted_ids"] == [f"user-login-7-{offset}" for offset in range(7)]
-    assert told["not_processed_yet_ids"] == ["user-login-8-0"]
+    assert told["contradicted_ids"] == [
+        f"user-login-{State.CONTRADICTED.value}-{offset}" for offset in range(7)
+    ]
+    assert told["not_processed_yet_ids"] == [f"user-login-{State.PENDING.value}-0"]
     assert told["forged_copy_ids"] == ["user-login-4-9", "user-login-4-11"]
     text = " ".join(forged.for_people().split())
     assert "user-login-7-4 and 2 more (all with --json): other records say" in text

@@ -150,7 +150,7 @@ def test_a_reader_that_is_slow_loses_nothing(environment: dict[str, str]) -> Non
         assert process.stdout
         assert process.stderr
         time.sleep(0.3)  # not for a condition: this is the slowness
-        read = process.stdout.read(70_000)
+        read = os.read(process.stdout.fileno(), 70_000)
         stdout, stderr = process.communicate(timeout=30)
     assert len((read + stdout).splitlines()) == 2000
     assert process.returncode == 0

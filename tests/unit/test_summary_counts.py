@@ -103,7 +103,7 @@ def restored(metadata: str, offset: int, **given_settings: str) -> dict[str, obj
 
 def test_stored_counts_of_what_is_no_longer_a_label_are_kept_as_other() -> None:
     invented = {f"x{n}-y{n}": 1 for n in range(60)}
-    locales = {**invented, "RU": 7, "__other__": 2, "593-47-5928": 1, "\x1b[31m": 1}
+    locales = {**invented, "RU": 7, "__other__": 2, "593-47-5928": 1, "ru RU": 1}
     counts = PartitionCounts(9)
     counts.processed = 71
     counts.locales, counts.device_types = dict(locales), {"android": 70, "1.2.3.4": 1}
