@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check faults kafka bench core soak clean
+.PHONY: help demo test check faults kafka bench core soak hostile clean
 
 help:
 	@echo "make demo [SECONDS=20]  see it work on a real local Kafka"
@@ -12,8 +12,9 @@ help:
 	@echo "make faults [ROUNDS=1] [MINUTES=60] [SEED=x]  the long fault tests, with a table"
 	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
 	@echo "make bench [FULL=1] [ONLY=x]  side by side with Kafka Streams and others, on this machine"
-	@echo "make core               what the pure core costs a message; fails if it became slow"
+	@echo "make core               what the pure core costs a message, and a byte of hostile ones; fails if it is slow"
 	@echo "make soak [MINUTES=30]  a long run at a steady rate: nothing may grow"
+	@echo "make hostile [ONLY=x]   inputs that are made to cost memory or time: what each costs"
 	@echo "make clean              remove .venv and caches"
 
 demo: $(VENV)/demo-installed
@@ -30,6 +31,9 @@ core: $(VENV)/test-installed
 
 soak: $(VENV)/bench-installed
 	@$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
+
+hostile: $(VENV)/bench-installed
+	@$(BIN)/python -m bench.hostile $(if $(ONLY),--only '$(ONLY)')
 
 test: check
 	$(BIN)/python -m pytest

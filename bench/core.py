@@ -2,6 +2,8 @@
 
 The core is compared with a plain loop of the same kind, in turns, so that the machine, its load and
 the Python cancel out: the library calls that the work takes, and some plain calls, texts and lists.
+Then what a byte of messages costs that are made to be slow: nobody who may write to the input may
+stop the rest with one message.
 """
 
 import hashlib
@@ -15,6 +17,7 @@ from typing import Final
 import msgspec
 from confluent_kafka import Message
 
+from bench.hostile_values import shapes
 from dev.logins import LoginEvents, Shares
 from kafka_processor.config import load_settings
 from kafka_processor.metrics import MessageMetrics
@@ -29,6 +32,11 @@ MESSAGES: Final = 5_000
 AT_A_TIME: Final = 1_000
 ROUNDS: Final = 60
 NOW: Final = 1_780_000_000_000
+HOSTILE_SIZES: Final = (1_000_000, 30_000)
+"""Bytes; messages of up to 32 KiB are read in another way."""
+HOSTILE_ROUNDS: Final = 5
+ALLOWED_A_BYTE: Final = 100
+"""Nanoseconds."""
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -42,7 +50,11 @@ class _Event(msgspec.Struct, gc=False):
 
 
 def main() -> int:
-    """Prints both costs and their ratio; 1 if that is a clear regression."""
+    """Prints the costs of ordinary and of hostile messages; 1 if either is too high."""
+    return max(_compare(), _measure_hostile())
+
+
+def _compare() -> int:
     values = _values()
     core, plain = _core(values), _plain(values)
     costs = [(_seconds(core), _seconds(plain)) for _ in range(ROUNDS)]
@@ -62,6 +74,31 @@ def main() -> int:
     return 0
 
 
+def _measure_hostile() -> int:
+    """A table by the costs of a byte, highest first."""
+    pipeline = Pipeline(load_settings({"MAX_MESSAGE_AGE": "0"}), bytes(range(32)))
+    rows = []
+    for shape, build in shapes():
+        values = [build(size) for size in HOSTILE_SIZES]
+        rows.append(([_nanoseconds_a_byte(pipeline, value) for value in values], shape))
+    rows.sort(key=lambda row: max(row[0]), reverse=True)
+    print(f"\n{len(rows)} hostile messages, ns a byte (allowed: {ALLOWED_A_BYTE}):")
+    print("".join(f"{size:>10,} B" for size in HOSTILE_SIZES))
+    for costs, shape in rows:
+        print("".join(f"{cost:12.1f}" for cost in costs), f" {shape}")
+    worst = rows[0]
+    if max(worst[0]) > ALLOWED_A_BYTE:
+        print(f"error: a byte costs too much in: {worst[1]}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _nanoseconds_a_byte(pipeline: Pipeline, value: bytes) -> float:
+    one = Message(topic="user-login", partition=1, offset=1, value=value, timestamp=(1, NOW))
+    seconds = min(_seconds(lambda: pipeline.work(1, [one], NOW, {})) for _ in range(HOSTILE_ROUNDS))
+    return seconds / len(value) * 1e9
+
+
 def _values() -> list[bytes]:
     events = LoginEvents(1, Shares(faulty=0, old=0, filtered=0, ipv6=0))
     values = [events.next(NOW / 1000).value for _ in range(MESSAGES)]
@@ -70,7 +107,7 @@ def _values() -> list[bytes]:
 
 def _core(values: list[bytes]) -> Callable[[], None]:
     """Decode, check, transform, encode, and write the metrics of all messages."""
-    settings = load_settings({"DEVICE_ID_KEY": "0b" * 32, "MAX_MESSAGE_AGE": "0"})
+    settings = load_settings({"MAX_MESSAGE_AGE": "0"})
     pipeline = Pipeline(settings, b"\x0b" * 32)
     messages = [
         Message(topic="user-login", partition=1, offset=number, value=value, timestamp=(1, NOW))
@@ -122,7 +159,7 @@ def _plain(values: list[bytes]) -> Callable[[], None]:
     return work
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     began = time.thread_time()
     work()
     return time.thread_time() - began

@@ -60,7 +60,7 @@ class Topics:
                 "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
                 "INPUT_TOPIC": input_topic,
                 "CONSUMER_GROUP": group,
-                "DEVICE_ID_KEY": "0b" * 32,
+                "DEVICE_ID_KEY": bytes(range(32)).hex(),
                 "MAX_MESSAGE_AGE": "0",
                 **settings,
             }

@@ -1,4 +1,4 @@
-"""What is allowed and probably not meant, or not safe: one line each, at start and in `--check`."""
+"""Warnings about settings that are valid but unsafe or probably unintended, one line each."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,17 +14,17 @@ from kafka_processor.project_key import PROJECT_KEY_PATH
 from kafka_processor.trusted_files import command_against_reading, command_against_replacing, shown
 
 OTHER_NAMES: Final = ("DASHBOARD_TOKEN",)
-"""Settings of ours that the daemon does not read."""
+"""Our variables that are not among the daemon's settings."""
 
 _SECRET_PROPERTY: Final = re.compile(r".*(\.password|\.passphrase|\.secret|\.pem|bearer\.config)")
 _SECRET_OF_OTHERS: Final = re.compile(r"OTEL_.*HEADERS|OPENLINEAGE.*API_?KEY|OPENLINEAGE.*AUTH.*")
 _TURNED_OFF: Final = {
-    ("enable.ssl.certificate.verification", ("false", "f", "0")): "certificates of brokers are not "
-    "checked, so that anybody on the way can take the place of one; remove it",
-    ("ssl.endpoint.identification.algorithm", ("none",)): "names in certificates of brokers are "
-    "not checked, so that the owner of any other can take the place of one; remove it",
-    ("enable.sasl.oauthbearer.unsecure.jwt", ("true", "t", "1")): "tokens are not signed, which is "
-    "for tests; remove it",
+    ("enable.ssl.certificate.verification", ("false", "f", "0")): "turns off certificate "
+    "checks, so anyone on the network can impersonate a broker; remove it",
+    ("ssl.endpoint.identification.algorithm", ("none",)): "turns off host name "
+    "checks, so anyone with a trusted certificate can impersonate a broker; remove it",
+    ("enable.sasl.oauthbearer.unsecure.jwt", ("true", "t", "1")): "sends unsigned tokens, "
+    "which are for tests only; remove it",
 }
 
 _SENT_AS_IT_IS: Final = {"PLAIN": "password", "OAUTHBEARER": "token"}
@@ -34,7 +34,7 @@ def cautions(settings: Settings, given: Environment) -> Iterator[str]:
     yield from given.warnings
     names = [*(name for name, _ in rules()), *OTHER_NAMES]
     for name, meant in mistyped_names(given.values, names):
-        yield f"{name if name.isprintable() else ascii(name)}: no such setting; is {meant} meant?"
+        yield f"{name if name.isprintable() else ascii(name)}: not a setting; did you mean {meant}?"
     yield from _broker_connection(settings)
     yield from _other_connections(given.values)
     yield from _files(settings, given)
@@ -43,7 +43,7 @@ def cautions(settings: Settings, given: Environment) -> Iterator[str]:
 def _broker_connection(settings: Settings) -> Iterator[str]:
     for (name, values), consequence in _TURNED_OFF.items():
         if settings.properties.get(name, "").lower() in values:
-            yield f"KAFKA_PROPERTIES_FILE: with {name}={settings.properties[name]} {consequence}"
+            yield f"KAFKA_PROPERTIES_FILE: {name}={settings.properties[name]} {consequence}"
     mechanism = settings.kafka_sasl_mechanism
     if settings.kafka_security_protocol == "SASL_PLAINTEXT" and mechanism in _SENT_AS_IT_IS:
         yield (
@@ -62,18 +62,18 @@ def _other_connections(given: Mapping[str, str]) -> Iterator[str]:
     for name in dict.fromkeys(setting_of(given, signal, "HEADERS") for signal in SIGNALS):
         endpoints = (setting_of(given, signal, "ENDPOINT") for signal in SIGNALS)
         if name and any(_is_open(given[endpoint]) for endpoint in endpoints if endpoint):
-            yield f"{name}: goes to an http:// endpoint, unencrypted; use https://"
+            yield f"{name}: is sent unencrypted to an http:// endpoint; use https://"
     for name, endpoint in (
         ("OPENLINEAGE_API_KEY", "OPENLINEAGE_URL"),
         ("OPENLINEAGE__TRANSPORT__AUTH__API_KEY", "OPENLINEAGE__TRANSPORT__URL"),
         ("OPENLINEAGE__TRANSPORT__AUTH__APIKEY", "OPENLINEAGE__TRANSPORT__URL"),
     ):
         if given.get(name) and _is_open(given.get(endpoint, "")):
-            yield f"{name}: goes to an http:// address, unencrypted; use https:// in {endpoint}"
+            yield f"{name}: is sent unencrypted to an http:// address; use https:// in {endpoint}"
 
 
 def _is_open(address: str) -> bool:
-    """Whether others than this machine can read what is sent there."""
+    """Whether the address sends plain HTTP to another machine."""
     try:
         parts = urlsplit(address.strip())
         host = parts.hostname or ""
@@ -86,13 +86,13 @@ def _is_open(address: str) -> bool:
 def _files(settings: Settings, given: Environment) -> Iterator[str]:
     for source, path, is_secret in _sources(settings, given):
         if command := command_against_replacing(path):
-            yield f"{source}: others may put another file in its place; {command}"
+            yield f"{source}: other users can replace the file; run: {command}"
         elif is_secret and (command := command_against_reading(path)):
-            yield f"{source}: holds a secret that others may read; {command}"
+            yield f"{source}: contains secrets and is readable by other users; run: {command}"
 
 
 def _sources(settings: Settings, given: Environment) -> Iterator[tuple[str, Path, bool]]:
-    """Files that decide something: whose they are, where, and whether they hold a secret."""
+    """Yields each settings and key file: its name, its path, whether it has secrets."""
     for path, variables in given.files.items():
         yield shown(path), path, any(map(_is_secret, variables))
     if settings.kafka_properties_file:

@@ -27,7 +27,8 @@ RECONNECTION: ClientConfig = {
     # When all connections are lost the client would else throw all brokers away and start from
     # bootstrap.servers anew. A producer's next call that sends offsets then waits in vain for the
     # broker it knew (librdkafka issue 5511), and a consumer was seen to fetch some partitions no
-    # more. Without it the client connects again to the brokers it knows.
+    # more. Without it the client connects again to the brokers it knows; where they have moved,
+    # consumer.py makes a new one.
     "metadata.recovery.strategy": "none",
 }
 
@@ -150,11 +151,11 @@ def probe_config(settings: Settings) -> ClientConfig:
     return config | {
         "group.id": "kafka-processor-reader",
         "enable.partition.eof": True,
-        # One batch at a time, and none beforehand.
+        # One batch at a time, and few beforehand: statistics that wait in the queue count too.
         "max.partition.fetch.bytes": 1,
-        "queued.min.messages": 1,
+        "queued.min.messages": 100,
         "fetch.wait.max.ms": 10,
-        "fetch.error.backoff.ms": 10,
+        "fetch.error.backoff.ms": 2,
     }
 
 

@@ -53,39 +53,39 @@ _RUNS_CODE = {
 }
 _WRITES_FILES = dict.fromkeys(
     ("offset.store.method", "offset.store.path", "offset.store.sync.interval.ms"),
-    "offsets are stored by the broker",
+    "it writes offsets to a local file",
 )
 _SET_BY_US = dict.fromkeys(
     ("logger", "log.queue", "enabled_events", "opaque", "default.topic.config",
      "default_topic_conf", "ssl_engine_callback_data", "on_commit", "on_delivery"),
-    "the program sets it",
+    "set by the program",
 )  # fmt: skip
 REFUSED = _GUARANTEES | _RUNS_CODE | _WRITES_FILES | _SET_BY_US
 """Property to reason."""
 
 _REFUSED_FAMILIES = (
-    (re.compile(r".*_cb"), "the program sets it"),
-    # A signal that ends us; brokers that exist in memory alone, instead of ours.
-    (re.compile(r"(internal\.|test\.|ut_).*"), "it serves the client's own tests"),
-    # Of a later client than the ones whose documentation was read for this list.
+    (re.compile(r".*_cb"), "set by the program"),
+    # internal.termination.signal kills the process; test.mock.num.brokers replaces the brokers.
+    (re.compile(r"(internal\.|test\.|ut_).*"), "for tests of the client only"),
+    # This list covers librdkafka 2.12 to 2.16; later versions may add more.
     (re.compile(r".*\.(cmd|command|exec|library|libraries)(\..*)?"), "it may run code"),
     (
         re.compile(
             r"sasl\.oauthbearer\.(?!(assertion|assertion\.private\.key|assertion\.jwt\.template)"
             r"\.file$).*\.(file|path|location)"
         ),
-        "it names a file that is not documented",
+        "it names a file and is not documented",
     ),
 )
 _IN_A_COMMAND = {
     "sasl.kerberos.principal": re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]*"),
     "sasl.kerberos.keytab": re.compile(r"[A-Za-z0-9._/@:+=, ~-]*"),
 }
-"""The client puts these into the command line of kinit, which a shell runs: what they may hold."""
+"""What librdkafka inserts into the kinit command, which it passes to a shell."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _GLOBAL = re.compile(r"topic\.(blacklist|metadata\..*)")
-"""Properties whose own name begins with what is otherwise the prefix of topic properties."""
+"""Properties that start with `topic.` without being topic properties."""
 
 
 def read_properties(path: Path) -> tuple[dict[str, str], list[str]]:
@@ -105,12 +105,12 @@ def read_properties(path: Path) -> tuple[dict[str, str], list[str]]:
         if not stripped or stripped.startswith(("#", "!")):
             continue
         name, equals, value = (part.strip() for part in stripped.partition("="))
-        # The client takes what is behind a null character for no part of a name or a value.
+        # librdkafka sees names and values only up to a null character.
         if not equals or not _NAME.fullmatch(name) or "\0" in value:
             problems.append(f"line {number} is not name=value")
             continue
         if not _GLOBAL.fullmatch(name):
-            name = name.removeprefix("topic.")  # to the client both are one property
+            name = name.removeprefix("topic.")  # librdkafka ignores it
         if reason := _why_refused(name, value):
             problems.append(f"line {number}: {name} may not be set ({reason})")
         else:
@@ -125,5 +125,5 @@ def _why_refused(name: str, value: str) -> str | None:
         if family.fullmatch(name):
             return reason
     if name in _IN_A_COMMAND and not _IN_A_COMMAND[name].fullmatch(value):
-        return "a shell reads it; it holds other characters than names and paths need"
+        return "a shell interprets it; use only letters, digits and . _ / @ -"
     return None

@@ -13,7 +13,13 @@ from typing import Any
 
 from kafka_processor import setting_types as types
 from kafka_processor.client_properties import OVERRULED, SETTING_OF_PROPERTY, read_properties
-from kafka_processor.device_key import KEY_FORM, parse_key, read_key_file
+from kafka_processor.device_key import (
+    KEY_FORM,
+    NotRandomKeyError,
+    parse_key,
+    read_key_file,
+)
+from kafka_processor.labels import MAX_DEVICE_TYPES, MAX_LOCALES, is_device_type, is_locale
 from kafka_processor.trusted_files import NotTrusted, shown
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
@@ -43,16 +49,16 @@ def noting(problems: list[str]) -> Iterator[None]:
 
 @contextmanager
 def setting_up(what: str) -> Iterator[None]:
-    """Raises SettingsError for whatever a library raises while it is imported and set up: it reads
-    its own settings then. `what`: names them."""
+    """Turns any exception into SettingsError: libraries read their own settings while they are
+    imported and set up. `what` names those settings."""
     try:
         yield
     except SettingsError:
         raise
     except Exception as error:
         reason = types.without_login(" ".join(str(error).split())) or type(error).__name__
-        if isinstance(error, StopIteration):  # of a look-up by name, without a text
-            reason = "one of them names what is not installed"
+        if isinstance(error, StopIteration):  # a failed lookup of an entry point, without a text
+            reason = "a setting names a component that is not installed"
         raise SettingsError([f"{what} cannot be set up: {reason}"]) from None
 
 
@@ -111,7 +117,7 @@ class Settings:
 
     kafka_bootstrap_servers: str = _setting(
         "localhost:29092", types.broker_list,
-        "host:port, comma-separated, without kafka:// or http:// in front", "brokers to start from")
+        "host:port, comma-separated, without a scheme such as kafka://", "brokers to start from")
     kafka_security_protocol: str = _setting(
         "PLAINTEXT", types.one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "how to talk to the brokers")
@@ -146,11 +152,23 @@ class Settings:
     transaction_timeout: float = _setting(
         "10", types.seconds(1, 900), "seconds, 1 to 900",
         "after this the broker ends what a killed process left open")
+    max_message_bytes: int = _setting(
+        "1048576", types.integer(1, 104_857_600), "a whole number from 1 to 104857600",
+        "larger messages are a parse_error, and not looked into")
     max_message_age: float = _setting(
         "60", types.seconds(0), "seconds, 0 or more", "older messages are skipped; 0: never")
     accepted_app_versions: frozenset[str] = _setting(
         "2.3.0", types.comma_separated, "versions, comma-separated",
         "app versions that are processed; others go to cleaned-data")
+    locale_labels: frozenset[str] | None = _setting(
+        "", types.labels(is_locale, MAX_LOCALES),
+        f"up to {MAX_LOCALES} locales such as RU, pt_BR, zh-Hant-TW, comma-separated",
+        "locales that are counted by name; not set: the first of that form")
+    device_type_labels: frozenset[str] | None = _setting(
+        "", types.labels(is_device_type, MAX_DEVICE_TYPES),
+        f"up to {MAX_DEVICE_TYPES} names, comma-separated: a letter, then up to 15 of a-z A-Z 0-9 "
+        "space . _ -",
+        "device types that are counted by name; not set: the first of that form")
     summary_publish_interval: int = _setting(
         "1000", types.integer(1, 2_000_000_000), "a whole number from 1 to 2000000000",
         "messages between two summaries")
@@ -164,7 +182,7 @@ class Settings:
         "go on although a partition was counted under another key")
     allow_core_dumps: bool = _setting(
         "false", types.boolean, "true or false",
-        "let Linux write the memory of a crashed process, with the key in it, to a file")
+        "allow core dumps on Linux, for debugging; they contain the key")
 
     ops_port: int | None = _setting(
         "", types.integer(1, 65_535), "a whole number from 1 to 65535",
@@ -245,6 +263,9 @@ def load_settings(given: Mapping[str, str]) -> Settings:
             except NotTrusted as why:
                 wrong.add(name)
                 problems.append(f"{name}: {shown(Path(text))} {why}")
+            except NotRandomKeyError as error:
+                wrong.add(name)
+                problems.append(f"{name}: {error}")
             except _NOT_ALLOWED:
                 wrong.add(name)
                 value = "(secret, not shown)" if rule.secret else repr(types.without_login(text))

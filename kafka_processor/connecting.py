@@ -41,15 +41,15 @@ def connect_with_retry(
             raise ConnectionFailed(
                 f"no permission to see topic {settings.input_topic}: {describe(error)}"
             )
-        if consumer.refused_login:
+        if consumer.trouble.refused_login:
             raise ConnectionFailed(
-                f"{settings.kafka_bootstrap_servers} refuses us: {consumer.refused_login}; "
+                f"{settings.kafka_bootstrap_servers} refuses us: {consumer.trouble.refused_login}; "
                 "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
             )
         pause = min(2.0 ** (attempt - 1), MAX_PAUSE)
         last = attempt == settings.startup_retries
         log.warning(
-            "no broker answers",
+            _what_is_wrong(consumer),
             brokers=settings.kafka_bootstrap_servers,
             attempt=f"{attempt} of {settings.startup_retries}",
             next_try="none" if last else f"in {pause:.0f} s",
@@ -57,16 +57,27 @@ def connect_with_retry(
         )
         if last or wait(pause):
             break
-    raise ConnectionFailed(
-        f"KAFKA_BOOTSTRAP_SERVERS: no broker answers at {settings.kafka_bootstrap_servers} "
-        f"(tried {attempt} times); is Kafka running there?"
+    hint = (
+        "correct the broker's advertised.listeners, or make the address reachable from here"
+        if consumer.trouble.unreachable
+        else "is Kafka running there?"
     )
+    raise ConnectionFailed(
+        f"KAFKA_BOOTSTRAP_SERVERS: {_what_is_wrong(consumer)} at "
+        f"{settings.kafka_bootstrap_servers} (tried {attempt} times); {hint}"
+    )
+
+
+def _what_is_wrong(consumer: InputConsumer) -> str:
+    if advertised := consumer.trouble.unreachable:
+        return f"no broker answers at {advertised}, the address that is advertised"
+    return "no broker answers"
 
 
 def _try_to_connect(consumer: InputConsumer, wait: Callable[[float], bool]) -> KafkaError | None:
     """None once a broker has answered, else why not."""
     deadline = time.monotonic() + CONNECT_TIMEOUT
-    consumer.found_no_broker = False
+    consumer.trouble.lost_brokers_at = None
     while True:
         try:
             consumer.input_partitions(CONNECT_STEP)
@@ -75,6 +86,8 @@ def _try_to_connect(consumer: InputConsumer, wait: Callable[[float], bool]) -> K
         else:
             return None
         consumer.serve()
-        is_certain = consumer.refused_login or consumer.found_no_broker or is_no_permission(error)
+        trouble = consumer.trouble
+        has_no_broker = trouble.lost_brokers_at is not None
+        is_certain = trouble.refused_login or has_no_broker or is_no_permission(error)
         if is_certain or time.monotonic() > deadline or wait(0):
             return error

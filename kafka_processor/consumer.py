@@ -31,24 +31,34 @@ from kafka_processor.kafka_errors import (
     is_end_of_consumer,
     is_fenced_member,
     is_no_permission,
-    is_refused_login,
     is_unreadable,
     size_of_refused_response,
 )
 from kafka_processor.offset_lookup import OffsetLookup
 from kafka_processor.pipeline import Message as AnyMessage
-from kafka_processor.placing import Placement, Start
+from kafka_processor.placing import Placement
 from kafka_processor.positions import Positions
+from kafka_processor.trouble import Trouble
 from kafka_processor.unreadable_partitions import UnreadablePartitions
 
 SEARCHING_WAIT: Final = 0.002
 """Seconds to wait for a message while the end of an unreadable batch is searched for."""
-LOOK_INTERVAL: Final = 0.001
-"""Seconds between two looks for a message, while there is none."""
+FIRST_LOOK: Final = 0.001
+LAST_LOOK: Final = 0.005
+"""Seconds between two looks for a message while there is none: the longer, the longer it lasts."""
 WAKE_INTERVAL: Final = 1.0
 """Seconds after which the client's main thread is woken, far less than a session may be silent."""
 MAX_INT32: Final = 2**31 - 1
 _GONE: Final = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+
+LOST_AFTER: Final = 5.0
+"""Seconds without a broker after which one that answers elsewhere is looked for: more than a client
+takes to connect again where a broker comes back at its address."""
+PROBE_TIMEOUT: Final = 1.0
+"""Seconds for the last look whether the client has found a broker by itself; the loop stands still
+meanwhile, which it does anyway."""
+PROBE_INTERVAL: Final = 5.0
 
 
 class ConsumerEnded(Exception):
@@ -76,6 +86,7 @@ class InputConsumer:
         client_options: ClientConfig | None = None,
     ) -> None:
         self._settings = settings
+        self.trouble = Trouble(settings, log)
         self._client_options = client_options or {}
         self._topic = settings.input_topic
         self._log = log
@@ -85,14 +96,13 @@ class InputConsumer:
         self._fence: Fence | None = None
         """The group has given our INSTANCE_ID away: to whom, is to be found out."""
         self.has_joined = False
-        self.refused_login: str | None = None
-        self.found_no_broker = False
+        self._next_probe = 0.0
+        self._is_new_after_loss = False
         self._owned: set[int] = set()
         self._waiting: set[int] = set()
         self._out_of_range: set[int] = set()
-        self._last_logged: dict[int, float] = {}
         self._input = InputTopic(settings, client_log)
-        self._lookup = OffsetLookup(settings, self._input, self.complain)
+        self._lookup = OffsetLookup(settings, self._input, self.trouble, log)
         self._awaited: set[tuple[int, int]] | None = None
         self._answered: set[tuple[int, int]] | None = None
         """Partitions and offsets of the commit without a transaction that was asked for last, and
@@ -115,6 +125,7 @@ class InputConsumer:
     def input_partitions(self, timeout: float) -> int:
         """How many partitions the input topic has; 0: there is no such topic. KafkaException."""
         topic = self._client.list_topics(self._topic, timeout).topics[self._topic]
+        self.trouble.has_connected = True
         if topic.error and topic.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise KafkaException(topic.error)
         return len(topic.partitions)
@@ -132,13 +143,20 @@ class InputConsumer:
         self._subscribe(self._client, listener)
 
     def _new_client(self) -> Consumer:
-        own = {"error_cb": self._on_error, "on_commit": self._on_commit, "logger": self._client_log}
+        own = {
+            "error_cb": self._on_error,
+            "on_commit": self._on_commit,
+            "logger": self._client_log,
+        }
         return Consumer(consumer_config(self._settings) | own | self._client_options)
 
     def _subscribe(self, client: Consumer, listener: RebalanceListener) -> None:
+        self.trouble.joining()
+
         def on_assign(client: Consumer, partitions: list[TopicPartition]) -> None:
             client.incremental_assign([])
             self.has_joined = True
+            self.trouble.joined()
             self._waiting.update(p.partition for p in partitions)
             self._log.info("partitions assigned", partitions=_numbers(partitions))
 
@@ -168,6 +186,12 @@ class InputConsumer:
             self._settle(self._fence, timeout)
             return {}
         self._input.watch()
+        if self._input.is_missing:
+            self.trouble.complain("the input topic is gone, waiting for it", _GONE)
+        if not self.has_joined:
+            self.trouble.explain_waiting(self._client)
+        if self.trouble.lost_brokers_at is not None:
+            self._find_brokers(self.trouble.lost_brokers_at)
         if self._too_large:
             self._make_room()
         if self._unreadable.is_active:
@@ -184,8 +208,8 @@ class InputConsumer:
         messages = self._client.consume(limit, 0)
         # The client itself waits by the wall clock: stepped back by a minute, that clock would hold
         # us for a minute.
-        while not messages and (left := began + timeout - time.monotonic()) > 0:
-            time.sleep(min(LOOK_INTERVAL, left))
+        while not messages and (waited := time.monotonic() - began) < timeout:
+            time.sleep(min(max(waited / 4, FIRST_LOOK), LAST_LOOK, timeout - waited))
             messages = self._client.consume(limit, 0)
         return messages
 
@@ -266,8 +290,6 @@ class InputConsumer:
         placements = self._lookup.find(
             self._client, self._waiting, self._out_of_range, bool(self._owned)
         )
-        if self._input.is_missing:
-            self.complain("the input topic is gone, waiting for it", _GONE)
         starts = {p.partition: p.offset for p in placements}
         if not self._assign(starts):
             return []
@@ -275,7 +297,6 @@ class InputConsumer:
         self._owned |= placed
         self._waiting -= placed
         self._out_of_range -= placed
-        self._log_starts(placements)
         return placements
 
     def _assign(self, starts: Mapping[int, int]) -> bool:
@@ -285,31 +306,12 @@ class InputConsumer:
                 [TopicPartition(self._topic, p, offset) for p, offset in starts.items()]
             )
         except KafkaException as exception:
-            self.complain("cannot read the input yet", error_of(exception))
+            self.trouble.complain("cannot read the input yet", error_of(exception))
             return False
         now = time.monotonic()
         for partition, offset in starts.items():
             self._positions.move(partition, offset, now)
         return True
-
-    def _log_starts(self, placements: Iterable[Placement]) -> None:
-        """Names the partitions that start without a committed offset."""
-        new = {p.partition: p.offset for p in placements if p.start is Start.NEW_PARTITION}
-        if new:
-            self._log.info("new partitions are read from their beginning", starts_at=new)
-        reset = {p.partition: p.offset for p in placements if p.start is Start.RESET}
-        if not reset:
-            return
-        decided_by = {"starts_at": reset, "AUTO_OFFSET_RESET": self._settings.auto_offset_reset}
-        if self._lookup.has_summary(self._client):
-            self._log.warning(
-                "the group has no committed offsets, but SUMMARY_TOPIC has records; if the group "
-                "has run before, its offsets have expired (offsets.retention.minutes of the "
-                "brokers) or were deleted",
-                **decided_by,
-            )
-        else:
-            self._log.info("the group has no committed offsets yet", **decided_by)
 
     @property
     def is_placing(self) -> bool:
@@ -324,6 +326,8 @@ class InputConsumer:
     @property
     def misplaced(self) -> str | None:
         """Why partitions cannot be read on where they are, and all have to `rewind`; else None."""
+        if self._is_new_after_loss:
+            return "the brokers have other addresses now"
         if self._owned and self._input.has_changed:
             return "the input topic was deleted and created again"
         if lost := self._out_of_range & self._owned:
@@ -340,6 +344,7 @@ class InputConsumer:
             self._stop_fetching(self._client, self._owned)
         self._waiting |= self._owned
         self._owned.clear()
+        self._is_new_after_loss = False
 
     def group_metadata(self) -> Any:
         """Member and generation, by which the broker knows a commit of a former member."""
@@ -414,7 +419,7 @@ class InputConsumer:
             if partition in self._owned:
                 self._out_of_range.add(partition)
         elif error.code() != KafkaError._PARTITION_EOF:
-            self.complain("cannot read the input now, will try again", error)
+            self.trouble.complain("cannot read the input now, will try again", error)
 
     def end_if_fenced(self) -> None:
         """Our transactional id has another owner too. Raises ConsumerEnded."""
@@ -429,7 +434,7 @@ class InputConsumer:
         try:
             verdict = fence.look()
         except KafkaException as exception:
-            self.complain("cannot look up who has our INSTANCE_ID yet", error_of(exception))
+            self.trouble.complain("cannot look up who has our INSTANCE_ID yet", error_of(exception))
             verdict = Verdict.OPEN
         if verdict is Verdict.ANOTHER_PROCESS:
             raise self._ended(fence.error)
@@ -483,19 +488,27 @@ class InputConsumer:
     def _on_error(self, error: KafkaError) -> None:
         if self.has_joined:  # else it may be the answer of something that is no broker
             self._too_large = size_of_refused_response(error) or self._too_large
-        if is_refused_login(error):
-            self.refused_login = describe(error)
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self.found_no_broker = True
-        if self.has_joined:
-            self.complain("connection trouble", error)
+        self.trouble.note(error)
 
-    def complain(self, event: str, error: KafkaError) -> None:
-        """One line for each kind of trouble in 30 seconds: a broker that is away has many."""
+    def _find_brokers(self, lost_at: float) -> None:
+        """Makes a new client where brokers answer at other addresses than this one knows.
+
+        `metadata.recovery.strategy=none` keeps it from starting from bootstrap.servers again.
+        """
         now = time.monotonic()
-        if now - self._last_logged.get(error.code(), -30.0) >= 30.0:
-            self._last_logged[error.code()] = now
-            self._log.warning(event, error=describe(error))
+        if min(now - lost_at, self._input.answered_for) < LOST_AFTER or now < self._next_probe:
+            return
+        self._next_probe = now + PROBE_INTERVAL
+        self.trouble.lost_brokers_at = None
+        try:
+            self._client.list_topics(self._topic, PROBE_TIMEOUT)
+        except KafkaException as exception:
+            self._log.warning(
+                "no known broker answers, starting from KAFKA_BOOTSTRAP_SERVERS again",
+                error=describe(error_of(exception)),
+            )
+            self._renew()
+            self._is_new_after_loss = True
 
 
 def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:

@@ -1,4 +1,4 @@
-"""No core dumps on Linux: one would hold the key, and passwords."""
+"""Disables core dumps on Linux: a core contains the key and passwords."""
 
 import ctypes
 import sys
@@ -10,12 +10,13 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def forbid_core_dumps() -> None:
-    """The limit alone does not stop a core that the kernel hands to a program."""
+    """Sets the limit, and the dumpable flag: the kernel ignores the limit if it pipes cores to a
+    program (core(5))."""
     if sys.platform != "linux":
         return
     import resource  # noqa: PLC0415  # not on Windows
 
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, AttributeError):  # of a C library without it
+    with suppress(OSError, AttributeError):  # the C library lacks prctl
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

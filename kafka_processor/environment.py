@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, then a file `.env`; the same for every command."""
+"""Collects settings from the environment and `.env`, in the same way for every command."""
 
 import os
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from kafka_processor.trusted_files import NotTrusted, read_trusted, shown, trust
 @dataclass(frozen=True)
 class Environment:
     values: Mapping[str, str]
-    """All variables, those that are not ours too."""
+    """All variables, including those of other programs."""
     files: Mapping[Path, Mapping[str, str]]
-    """What each file that was read says."""
+    """The variables of each file that was read."""
     warnings: tuple[str, ...]
 
 
 def read_environment(environment: Mapping[str, str], env_file: str | None = None) -> Environment:
-    """The environment, above the file that `--env-file` names.
+    """Merges, in this order of precedence: the environment, `.env` of the working folder, `.env`
+    of the project folder in a source checkout. `env_file` replaces both files.
 
-    Without one: above `.env` of the working folder, if it is ours, above that of the project
-    folder in a source checkout. An empty value is unset, except for METRICS_TOPIC.
-    Raises SettingsError.
+    Skips a `.env` in the working folder that belongs to another user. Treats an empty value as
+    unset, except for METRICS_TOPIC. Raises SettingsError.
     """
     files: dict[Path, Mapping[str, str]] = {}
     warnings: list[str] = []
@@ -46,19 +46,19 @@ def read_environment(environment: Mapping[str, str], env_file: str | None = None
 
 
 def _working_file(warnings: list[str]) -> Path | None:
-    """None if there is none but the project's, or one that somebody else may have put there."""
+    """Returns `.env` of the working folder, unless it is the project's or another user's."""
     try:
         path = Path.cwd() / ".env"
         owner = path.lstat().st_uid
-    except OSError:  # the folder may be gone too
+    except OSError:  # there is none, or the folder has been deleted
         return None
     if not _may_hold_settings(path) or path == _project_file():
         return None
     trusted = trusted_users()
     if trusted and owner not in trusted:
         warnings.append(
-            f"{shown(path)} belongs to another user and is not read; if it is meant, name it by "
-            "--env-file"
+            f"{shown(path)} belongs to another user and was not read; if you trust it, pass it "
+            "with --env-file"
         )
         return None
     return path
@@ -70,7 +70,7 @@ def _project_file() -> Path | None:
 
 
 def _may_hold_settings(path: Path) -> bool:
-    """A folder `.env` is somebody's virtual environment. A link to nothing is an error later."""
+    """A folder `.env` may be a virtual environment. A dangling link fails when it is read."""
     return os.path.lexists(path) and not path.is_dir()
 
 
@@ -79,8 +79,8 @@ def _read(path: Path, owners: tuple[int, ...] = ()) -> dict[str, str]:
         content = read_trusted(path, owners)
     except NotTrusted as why:
         raise SettingsError([f"{shown(path)} {why}"]) from None
-    except (OSError, ValueError) as error:  # ValueError: no name of a file
-        reason = getattr(error, "strerror", None) or "no name of a file"
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or "not a path"
         raise SettingsError([f"{shown(path)} cannot be read ({reason})"]) from None
     variables, problems = parse_dotenv(content, [name for name, _ in rules()])
     if problems:

@@ -1,8 +1,8 @@
 """A small file that the loop touches, so that a container's health check sees it turn.
 
-It lies in a folder that was made for it, under a random name, so that no other user can prepare
-either. `python -m kafka_processor.heartbeat` exits 0 if some process of its user on this machine
-turns, else 1.
+It is in a private folder with a random name, which no other user can create beforehand.
+`python -m kafka_processor.heartbeat` exits with 0 if the loop of any process of this user turns,
+else with 1.
 """
 
 import os
@@ -21,16 +21,16 @@ INTERVAL: Final = 1.0
 TOO_OLD: Final = 30.0
 """Seconds: more than the longest wait in the loop."""
 ABANDONED: Final = 24 * 3600.0
-"""Seconds after which what a killed process left is removed."""
+"""Seconds after which the folder of a killed process is removed."""
 
 _PREFIX: Final = "kafka_processor.heartbeat."
 _NAME: Final = "beat"
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108
-"""Of a container whose root is read-only it can be written to all the same."""
+"""Container runtimes mount it writable even if the root file system is read-only."""
 
 
 class Heartbeat:
-    """Where there is no folder to write to, there is no file."""
+    """Works without a file if no folder is writable."""
 
     def __init__(self) -> None:
         for beat in _beats():
@@ -49,7 +49,7 @@ class Heartbeat:
 
     @property
     def is_visible(self) -> bool:
-        """Whether the health check can see it."""
+        """Whether there is a file for the health check to find."""
         return self._file is not None
 
     def beat(self) -> None:
@@ -70,7 +70,7 @@ def is_alive() -> bool:
 
 
 def places() -> list[Path]:
-    """Folders that may hold the file, best first."""
+    """Returns the folders to try, in order of preference."""
     found = [os.environ.get("XDG_RUNTIME_DIR", "")]
     with suppress(FileNotFoundError):
         found.append(tempfile.gettempdir())
@@ -86,7 +86,7 @@ def _make_file() -> Path | None:
 
 
 def _beats() -> Iterator[Path]:
-    """The files in folders that are ours alone."""
+    """Yields the files in folders that only our user can write to."""
     for place in places():
         with suppress(OSError):
             folders = [path for path in place.iterdir() if path.name.startswith(_PREFIX)]
@@ -96,7 +96,7 @@ def _beats() -> Iterator[Path]:
 def _is_ours(folder: Path) -> bool:
     try:
         status = folder.lstat()
-    except OSError:  # its process has just ended
+    except OSError:  # the process has just exited
         return False
     if not stat.S_ISDIR(status.st_mode):
         return False
@@ -105,10 +105,13 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _age(path: Path) -> float:
-    """Seconds since it was touched, either way if the clock was set; infinite: it is not there."""
+    """Returns the distance of its modification time from now in seconds, infinite without a file.
+
+    Absolute, so a stale file does not look fresh after the clock was set back.
+    """
     try:
         return abs(time.time() - path.lstat().st_mtime)
-    except OSError:  # no turn yet, or its process has just ended
+    except OSError:  # no beat yet, or the process has just exited
         return float("inf")
 
 

@@ -37,6 +37,7 @@ class InputTopic:
         self._asked: Future[Any] | None = None
         self._next_question = 0.0
         self._is_answered = True
+        self._answered_since: float | None = None
         self._current_id: str | None = ""
         self.read_id = ""
         """The id of the topic whose messages are read."""
@@ -50,6 +51,14 @@ class InputTopic:
     def is_missing(self) -> bool:
         return self._current_id is None
 
+    @property
+    def answered_for(self) -> float:
+        """Seconds for which a broker has answered each question of `watch`.
+
+        Its client has no state to lose: without a broker it starts from bootstrap.servers again.
+        """
+        return 0.0 if self._answered_since is None else time.monotonic() - self._answered_since
+
     def look(self, timeout: float) -> str | None:
         """Returns the id of the topic, None if there is none. Raises KafkaException.
 
@@ -60,6 +69,7 @@ class InputTopic:
 
     def watch(self) -> None:
         """Asks again every WATCH_INTERVAL seconds, and notes the answer. Never waits."""
+        now = time.monotonic()
         if self._asked:
             if not self._asked.done():
                 return
@@ -67,9 +77,9 @@ class InputTopic:
             try:
                 self._note(asked, 0)
                 self._is_answered = True
+                self._answered_since = self._answered_since or now
             except KafkaException:
-                pass  # asked again
-        now = time.monotonic()
+                self._answered_since = None
         if now >= self._next_question:
             self._next_question = now + WATCH_INTERVAL
             self._asked = self._ask(WATCH_INTERVAL)

@@ -1,5 +1,6 @@
-"""What a client error means to us, read from its code and flags, and not from its text (with one
-exception, which has no code of its own: `size_of_refused_response`).
+"""What a client error means to us, read from its code and flags, and not from its text; but for
+two things that the client says nowhere else: the address of a broker, and the size of a response
+that it refuses.
 
 The three flags are librdkafka's: `fatal()`, `txn_requires_abort()`, `retriable()`.
 """
@@ -107,6 +108,10 @@ _UNREADABLE: Final = frozenset(
 _REFUSED_RESPONSE: Final = re.compile(
     r"Invalid response size ([0-9]{1,10}) .*receive\.message\.max\.bytes"
 )
+_NO_CONNECTION: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})
+_FROM_METADATA: Final = re.compile(r"(?:^|\s)(?:GroupCoordinator: )?(\S+:\d+)(?:/\d+)?: ")
+"""How the client names a broker that it knows from metadata, `host:port/node id`; it writes
+`host:port/bootstrap` for an address of bootstrap.servers."""
 _PURGED: Final = frozenset(
     {
         # Both come of our own `purge` alone, from the queue and from requests under way.
@@ -175,6 +180,14 @@ def is_unreadable(error: KafkaError) -> bool:
     as a damaged file of its own (`INVALID_MSG`), may be over later: another replica may be whole.
     """
     return error.code() in _UNREADABLE
+
+
+def unreachable_address(error: KafkaError) -> str | None:
+    """The address of a broker, known from metadata, to which there is no connection; else None."""
+    if error.code() not in _NO_CONNECTION:
+        return None
+    found = _FROM_METADATA.search(error.str())
+    return found[1] if found else None
 
 
 def is_purged(error: KafkaError) -> bool:

@@ -8,9 +8,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from functools import partial
 from types import FrameType
+from typing import TypeVar
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -47,12 +50,15 @@ from kafka_processor.streams import guard_streams, is_delivered
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.topic_configs import LimitLookup
 from kafka_processor.topics import TopicsNotReady, prepare_topics
-from kafka_processor.transformer import key_id
+from kafka_processor.transformer import former_key_id, key_id
 from kafka_processor.trusted_files import shown
 from kafka_processor.watching import Watch, demand_packages, try_libraries, watch
 
 STOP_TIMEOUT = 2.5
 """Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+STOP_STEP = 0.1
+"""Seconds after which a start that waits for a broker looks at the signal again."""
+Answer = TypeVar("Answer")
 
 
 class StopSignal(threading.Event):
@@ -93,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.check:
             exit_code = _check(settings, given, log)
             return exit_code if is_delivered() else EXIT_FAILED
-        if multiprocessing.parent_process() is None:  # no worker: what follows would be repeated
+        if multiprocessing.parent_process() is None:  # not in each worker again
             for file in given.files:
                 log.info("settings read", file=shown(file))
             for line in cautions(settings, given):
@@ -183,7 +189,7 @@ def _run(
         ):
             if not heartbeat.is_visible:
                 tried = [str(place) for place in places()]
-                log.warning("no folder for the health file: the health check fails", tried=tried)
+                log.warning("no health file, so the health check will fail", tried=tried)
             try:
                 _work(settings, key, log, stopping, heartbeat, watchers)
             except (ConnectionFailed, ConsumerEnded, ProducerNeverStarts, TopicsNotReady):
@@ -231,13 +237,16 @@ def _work(
     producer = create_producer(settings, consumer, limits, client_log, options)
     connect_with_retry(consumer, settings, log, wait)
     admin = AdminClient(connection_config(settings) | {"logger": client_log})
-    limits.update(prepare_topics(settings, consumer, log, admin, wait))
+    found = until_stopped(lambda: prepare_topics(settings, consumer, log, admin, wait), stopping)
+    if found is None:
+        return
+    limits.update(found)
     processor = Processor(
         settings,
         consumer,
         producer,
         Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
-        SummaryPrinter(settings, key_id(key)),
+        SummaryPrinter(settings, key_id(key), former_key_id(key)),
         log,
         watchers.observers,
         LimitLookup(settings, admin, limits, log),
@@ -253,6 +262,24 @@ def _work(
         raise
     # The turn of the loop that met the signal may have waited for a broker itself.
     processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
+
+
+def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answer | None:
+    """What `work` returns or raises, or None once the process is to stop: its questions to the
+    brokers may take longer than a stop."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait_for([answer], STOP_STEP).done:
+        if stopping.is_set():
+            return None
+    return answer.result()
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -275,7 +302,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--env-file",
         metavar="FILE",
-        help="read settings from this file instead of .env; the environment is above it",
+        help="read settings from this file instead of .env; the environment takes precedence",
     )
     parser.add_argument(
         "--workers",

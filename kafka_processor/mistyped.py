@@ -1,16 +1,16 @@
-"""Names of variables that are probably meant to be one of our settings."""
+"""Finds variables whose names are probably misspelled settings."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 MAX_DISTANCE: Final = 2
-"""Characters in which a mistyped name differs from the one that was meant."""
+"""Edits by which a misspelled name may differ from the setting."""
 
 
 def mistyped_names(given: Iterable[str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Each name that begins like a setting and is nearly one, with the setting it is near to.
+    """Yields each name that starts like a setting and is close to one, with that setting.
 
-    The case of letters does not count.
+    Ignores case.
     """
     prefixes = tuple({name.partition("_")[0] for name in settings})
     for name in sorted(given):
@@ -24,7 +24,7 @@ def mistyped_names(given: Iterable[str], settings: Collection[str]) -> Iterator[
 
 
 def distance(one: str, other: str) -> int:
-    """Characters to insert, delete or replace to make one of the other (Levenshtein)."""
+    """Returns the Levenshtein distance, or any number above MAX_DISTANCE if it is larger."""
     if abs(len(one) - len(other)) > MAX_DISTANCE:
         return MAX_DISTANCE + 1
     row = list(range(len(other) + 1))

@@ -1,16 +1,18 @@
 """Looks up what decides where partitions start: committed offsets, the topic's id and its ends."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.committed import CommittedOffset, committed_offsets
 from kafka_processor.config import Settings
 from kafka_processor.input_topic import InputTopic
 from kafka_processor.kafka_errors import error_of
 from kafka_processor.placing import Past, Placement, Start, is_of_other_topic, place
+from kafka_processor.trouble import Trouble
 
 LOOKUP_TIMEOUT: Final = 1.0
 """Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
@@ -22,13 +24,14 @@ class OffsetLookup:
     """Patient: what cannot be looked up now is left out, and asked for again the next time."""
 
     def __init__(
-        self, settings: Settings, topic: InputTopic, complain: Callable[[str, KafkaError], None]
+        self, settings: Settings, topic: InputTopic, trouble: Trouble, log: FilteringBoundLogger
     ) -> None:
         self._name = settings.input_topic
         self._summary_topic = settings.summary_topic
         self._topic = topic
-        self._starts_at_end = settings.auto_offset_reset == "latest"
-        self._complain = complain
+        self._reset = settings.auto_offset_reset
+        self._trouble = trouble
+        self._log = log
         self._next = 0.0
         self._is_one_by_one = False
         self._last_asked = -1
@@ -66,13 +69,14 @@ class OffsetLookup:
                 for asked in self._questions(sorted(partitions)):
                     found += self._ask(client, asked, out_of_range, topic_id)
         except KafkaException as exception:
-            self._complain("cannot look up committed offsets yet", error_of(exception))
+            self._trouble.complain("cannot look up committed offsets yet", error_of(exception))
             self._is_one_by_one = True
         self._last |= {placement.partition: placement for placement in found}
         if len(found) < len(partitions):
             self._next = time.monotonic() + PAUSE
         else:
             self._is_one_by_one = False
+        self._log_starts(client, found)
         return found
 
     def _questions(self, partitions: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -94,7 +98,7 @@ class OffsetLookup:
     ) -> Iterator[Placement]:
         for found in committed_offsets(client, self._name, partitions, LOOKUP_TIMEOUT):
             if found.error:
-                self._complain("cannot look up committed offsets yet", found.error)
+                self._trouble.complain("cannot look up committed offsets yet", found.error)
                 continue
             past = self._past(client, found)
             is_usable = past.committed is not None and found.partition not in out_of_range
@@ -111,7 +115,7 @@ class OffsetLookup:
                 low, high = client.get_watermark_offsets(
                     TopicPartition(self._name, found.partition), timeout=LOOKUP_TIMEOUT
                 )
-                yield place(past, topic_id, low, high, starts_at_end=self._starts_at_end)
+                yield place(past, topic_id, low, high, starts_at_end=self._reset == "latest")
 
     def _past(self, client: Consumer, found: CommittedOffset) -> Past:
         last = self._last.get(found.partition)
@@ -142,7 +146,30 @@ class OffsetLookup:
                 raise KafkaException(found.error)
         return False
 
-    def has_summary(self, client: Consumer) -> bool:
+    def _log_starts(self, client: Consumer, found: Sequence[Placement]) -> None:
+        """Names the partitions that start without a committed offset."""
+        new = {each.partition: each.offset for each in found if each.start is Start.NEW_PARTITION}
+        if new:
+            self._log.info("new partitions are read from their beginning", starts_at=new)
+        reset = {each.partition: each.offset for each in found if each.start is Start.RESET}
+        if not reset:
+            return
+        if self._has_summary(client):
+            self._log.warning(
+                "the group has no committed offsets, but SUMMARY_TOPIC has records: if the group "
+                "has run before, its offsets have expired or were deleted; see the brokers' "
+                "offsets.retention.minutes",
+                starts_at=reset,
+                AUTO_OFFSET_RESET=self._reset,
+            )
+        else:
+            self._log.info(
+                "the group has no committed offsets yet",
+                starts_at=reset,
+                AUTO_OFFSET_RESET=self._reset,
+            )
+
+    def _has_summary(self, client: Consumer) -> bool:
         """Whether the summary topic has held records: some group has run before. False where that
         cannot be looked up."""
         try:

@@ -13,8 +13,8 @@ CONFIG_NAME: Final = "openlineage.yml"
 
 
 def is_lineage_wanted(given: Mapping[str, str]) -> bool:
-    """Raises SettingsError for a file that is named and not there, or that others may write: it
-    names the code that the client loads."""
+    """Raises SettingsError for a named file that does not exist, and for a file that other users
+    can write to: it may name code for the client to load."""
     if given.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
     named = given.get("OPENLINEAGE_CONFIG", "").strip()
@@ -23,7 +23,7 @@ def is_lineage_wanted(given: Mapping[str, str]) -> bool:
     found = [path for path in _places() if os.path.isfile(path)]  # noqa: PTH113
     if named:
         _demand_trust(Path(named))
-    elif found:  # the client reads the first
+    elif found:  # the client reads the first one
         _demand_trust(found[0], trusted_users())
     return any(map(_names_a_transport, given)) or bool(named) or bool(found)
 
@@ -36,7 +36,7 @@ def _places() -> list[Path]:
     """Where the client looks for its file."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  # which does not raise without a home
     places = [home / ".openlineage"]
-    with suppress(FileNotFoundError):  # the working folder has been deleted
+    with suppress(FileNotFoundError):  # the working folder was deleted
         places.insert(0, Path.cwd())
     return [place / CONFIG_NAME for place in places]
 

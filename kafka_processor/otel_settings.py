@@ -48,7 +48,7 @@ def _problems(given: Mapping[str, str], signal: Signal) -> list[str]:
         )
     for what in FILES:
         file = setting_of(given, signal, what)
-        if file and not os.path.isfile(given[file].strip()):  # noqa: PTH113  # which does not raise
+        if file and not os.path.isfile(given[file].strip()):  # noqa: PTH113  # never raises
             problems.append(f"{file}: {given[file]!r} is not allowed; allowed: a file that exists")
     return problems
 

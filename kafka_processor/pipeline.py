@@ -33,7 +33,7 @@ from kafka_processor.unreadable import UnreadableRecord
 REPLAY_HEADER: Final = "replay-of"
 TRACE_HEADER: Final = "traceparent"
 """Of the W3C's trace context."""
-_MESSAGE_ID = re.compile(rb"[a-zA-Z0-9._-]{1,249}-[0-9]{1,10}-[0-9]{1,19}")
+_is_offset = re.compile(rb"0|[1-9][0-9]{0,18}").fullmatch
 _MAX_ERROR_MESSAGE: Final = 500
 _NO_TIMESTAMP: Final = 0
 
@@ -142,6 +142,7 @@ class Pipeline:
         self._limits = limits or RecordLimits()
         self._notes_trace_parents = notes_trace_parents
         self._max_age = settings.max_message_age * 1000
+        self._max_bytes = settings.max_message_bytes
         self._accepted = settings.accepted_app_versions
         self._pseudonymizer = Pseudonymizer(key)
         self._metrics = MessageMetrics(settings)
@@ -178,7 +179,7 @@ class Pipeline:
                 headers = read_headers(message)
             except UNREADABLE_HEADERS:
                 headers = None
-            replay_of = self._heed_headers(headers, work) if headers else UNSET
+            replay_of = self._heed_headers(headers, prefix, offset, work) if headers else UNSET
             if is_too_old(age, max_age):
                 outcome: Outcome = "skipped"
                 work.skipped_ages.append(age)
@@ -224,27 +225,24 @@ class Pipeline:
             if (partition, offset) in refused:
                 result = _publish_error(result, refused[partition, offset])
             origin = _Origin(message_id, partition, offset, None, UNSET)
-            outcome, record = self._set_aside(result, origin, now)
-            work.records.append(record)
+            outcome = self._add_aside(work, result, origin, now)
             work.lines.append(self._metrics.line(message_id, outcome, None, UNSET))
-            work.outcomes[outcome] += 1
-            work.last_failed = message_id
             work.next_offset = offset + 1
         return work
 
-    def _heed_headers(self, headers: Any, work: Work) -> str | UnsetType:
+    def _heed_headers(self, headers: Any, prefix: str, offset: int, work: Work) -> str | UnsetType:
         """Of which message this one is a repetition, if of any."""
         # Noted here: whoever asks a message for its headers a second time may crash.
         if self._notes_trace_parents and (parent := trace_parent(headers)):
             work.trace_parents.append(parent)
-        return replayed_message(headers)
+        return replayed_message(headers, prefix, offset)
 
     def _examine(
         self, value: bytes | None, message_id: str
     ) -> ProcessedRecord | LoginEvent | Fault:
         """The record of a message to process, the event of one to filter out, or a fault."""
-        event = read_event(value)
-        if type(event) is LoginEvent and event.app_version in self._accepted:
+        event = read_event(value, self._max_bytes)
+        if isinstance(event, LoginEvent) and event.app_version in self._accepted:
             return transform_message(event, message_id, self._pseudonymizer)
         return event
 
@@ -329,11 +327,19 @@ def _valid_user_id(fields: dict[str, Any] | None) -> str | None:
     return None if not user_id or what_is_wrong("user_id", user_id) else user_id
 
 
-def replayed_message(headers: Iterable[tuple[str, bytes | str | None]]) -> str | UnsetType:
-    """The message that this one repeats; a header that names none is no replay's."""
+def replayed_message(
+    headers: Iterable[tuple[str, bytes | str | None]], prefix: str, offset: int
+) -> str | UnsetType:
+    """The message that this one repeats: `prefix` and an offset below `offset`.
+
+    `prefix` is `<input topic>-<partition>-`. A header that says anything else was not written by
+    the replay, and might hold anything.
+    """
     for name, value in headers:
-        if name == REPLAY_HEADER and isinstance(value, bytes) and _MESSAGE_ID.fullmatch(value):
-            return value.decode("ascii")
+        if name == REPLAY_HEADER and isinstance(value, bytes):
+            before, _, number = value.rpartition(b"-")
+            if before + b"-" == prefix.encode() and _is_offset(number) and int(number) < offset:
+                return f"{prefix}{int(number)}"
     return UNSET
 
 

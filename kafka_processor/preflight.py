@@ -94,16 +94,18 @@ def check(
 
 
 def _check_brokers(settings: Settings, key_id: str, client_log: Any) -> Iterator[str]:
-    refused: list[KafkaError] = []
+    certain: list[KafkaError] = []
+    """Errors after which it is no use to wait for an answer."""
 
     def on_error(error: KafkaError) -> None:
-        if is_refused_login(error):
-            refused.append(error)
+        if is_refused_login(error) or error.code() == KafkaError._ALL_BROKERS_DOWN:
+            certain.append(error)
 
     admin = AdminClient(connection_config(settings) | {"error_cb": on_error, "logger": client_log})
     try:
-        existing = _existing_topics(admin, refused)
+        existing = _existing_topics(admin, certain)
     except KafkaException as exception:
+        refused = [error for error in certain if is_refused_login(error)]
         reason = describe(refused[0] if refused else error_of(exception))
         what = "refuses us" if refused else "does not answer"
         raise CheckFailed(
@@ -121,7 +123,7 @@ def _check_brokers(settings: Settings, key_id: str, client_log: Any) -> Iterator
         raise CheckFailed(describe(error_of(exception))) from None
 
 
-def _existing_topics(admin: AdminClient, refused: list[KafkaError]) -> Mapping[str, TopicMetadata]:
+def _existing_topics(admin: AdminClient, certain: list[KafkaError]) -> Mapping[str, TopicMetadata]:
     """Asks in short calls, since a signal waits for the end of each. Raises KafkaException."""
     deadline = time.monotonic() + TIMEOUT
     while True:
@@ -130,7 +132,7 @@ def _existing_topics(admin: AdminClient, refused: list[KafkaError]) -> Mapping[s
         except KafkaException as exception:
             is_late = error_of(exception).code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
             admin.poll(0)
-            if refused or not is_late or time.monotonic() > deadline:
+            if certain or not is_late or time.monotonic() > deadline:
                 raise
 
 

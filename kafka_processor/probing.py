@@ -15,11 +15,11 @@ from kafka_processor.unreadable import Answer, Failed, Readable, Silent
 
 PATIENCE: Final = 10.0
 """Seconds for one offset: far more than a large batch takes."""
-STATISTICS_INTERVAL: Final = 10
+STATISTICS_INTERVAL: Final = 5
 """Milliseconds; the client exists only while something is searched for."""
-ENOUGH_PARTIAL: Final = 3
+ENOUGH_PARTIAL: Final = 2
 """Batches cut off, that were fetched since an offset was asked for: the first may be an answer to
-what was asked before, the others are not."""
+what was asked before, the second is not."""
 REQUEST_TIMEOUT: Final = 1.0
 """Seconds to ask for the end of a partition; the loop stands still meanwhile."""
 _ENDS: Final = frozenset(
@@ -61,8 +61,8 @@ class Probe:
     fetched again and again without a word. Only the client's statistics tell of it.
     """
 
-    def __init__(self, settings: Settings, client_log: Any) -> None:
-        self._topic = settings.input_topic
+    def __init__(self, settings: Settings, topic: str, client_log: Any) -> None:
+        self._topic = topic
         own = {
             "logger": client_log,
             "stats_cb": self._take_statistics,
@@ -90,7 +90,14 @@ class Probe:
         self._partition, self._partial, self._silent = partition, None, None
 
     def answer(self) -> Answer | None:
-        """None: not known yet. Raises Undecided."""
+        """None: not known yet. Raises Undecided. With an answer the fetching ends: to take a batch
+        apart again and again would keep the client from everything else."""
+        found = self._look_for_answer()
+        if found:
+            self._client.unassign()
+        return found
+
+    def _look_for_answer(self) -> Answer | None:
         message, self._first = self._first or self._client.poll(0), None
         if message is None:
             if not self._silent and time.monotonic() >= self._deadline:

@@ -35,7 +35,7 @@ Timestamp = int | float | Text
 Content = dict[str, str | int | float | msgspec.Raw | None]
 
 
-class LoginEvent(Struct, gc=False, forbid_unknown_fields=True):
+class LoginEvent(Struct, gc=False):
     """A login event whose fields are all there and of the right type."""
 
     user_id: Text
@@ -125,9 +125,9 @@ class SummaryRecord(Struct):
     skipped_count: Count
     error_count: Count
     replayed_count: Count
-    error_type_counts: ErrorCounts
-    device_type_counts: LabelCounts
-    locale_counts: LabelCounts
+    error_type_counts: dict[str, Count]
+    device_type_counts: dict[str, Count]
+    locale_counts: dict[str, Count]
     timestamp: str
 
 
@@ -181,7 +181,6 @@ def position_of(value: bytes) -> tuple[int, int]:
 
 _decode_identified = msgspec.json.Decoder(_Identified).decode
 encode = msgspec.json.Encoder().encode
-decode_event = msgspec.json.Decoder(LoginEvent).decode
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 _find_end = JSONDecoder().raw_decode
 

@@ -48,7 +48,7 @@ def broker_list(value: str) -> str:
 
 
 def without_login(text: str) -> str:
-    """A text that may be an address with `user:password@` in it, fit for a log."""
+    """Hides `user:password@` in a text that may contain addresses."""
     return re.sub(r"\S*@", "(login)@", text)
 
 
@@ -57,6 +57,16 @@ def comma_separated(value: str) -> frozenset[str]:
     if not items:
         raise ValueError
     return items
+
+
+def labels(is_label: Callable[[str], object], limit: int) -> Callable[[str], frozenset[str]]:
+    def parse(value: str) -> frozenset[str]:
+        items = comma_separated(value)
+        if len(items) > limit or not all(map(is_label, items)):
+            raise ValueError
+        return items
+
+    return parse
 
 
 def boolean(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""stdout and stderr that raise nothing: what cannot be written is dropped, and work goes on."""
+"""Makes stdout and stderr drop what they cannot write, instead of raising or blocking."""
 
 import io
 import os
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 PATIENCE: Final = 1.0
-"""Seconds that a log line waits for a pipe whose reader does not read; the next ones do not."""
+"""Seconds that stderr waits for a stalled reader. While it stalls, further lines do not wait."""
 
 _PIECE: Final = 4096
-"""Bytes that a pipe takes without blocking once it is ready (PIPE_BUF of Linux)."""
+"""Bytes that a writable pipe accepts without blocking (PIPE_BUF on Linux)."""
 
 
 class _Output(io.RawIOBase):
-    """A file descriptor that takes everything."""
+    """A file descriptor whose writes never fail."""
 
     def __init__(self, descriptor: int, patience: float | None) -> None:
-        """`patience`: seconds to wait for whoever reads; None: as long as it takes."""
+        """`patience`: seconds to wait for a stalled reader; None: forever."""
         self._descriptor = descriptor
         self._patience = patience
         self._is_stuck = False
@@ -31,7 +31,7 @@ class _Output(io.RawIOBase):
             self._poll = select.poll()
             self._poll.register(descriptor, select.POLLOUT)
         self.failure: OSError | None = None
-        """Of the last write that was lost; None: none was."""
+        """The error of the last write that was dropped, or None."""
 
     def fileno(self) -> int:
         return self._descriptor
@@ -51,13 +51,13 @@ class _Output(io.RawIOBase):
         return len(view)
 
     def _write(self, view: memoryview) -> None:
-        """Raises OSError: TimeoutError if nobody reads."""
+        """Raises OSError, including TimeoutError for a stalled reader."""
         deadline = None
         if self._patience is not None:
             deadline = time.monotonic() + (0 if self._is_stuck else self._patience)
         while view:
             self._wait(deadline)
-            with suppress(BlockingIOError):  # somebody else has made it non-blocking
+            with suppress(BlockingIOError):  # another process made it non-blocking
                 view = view[os.write(self._descriptor, view[:_PIECE]) :]
 
     def _wait(self, deadline: float | None) -> None:
@@ -73,17 +73,17 @@ _stdout: _Output | None = None
 
 
 def guard_streams() -> None:
-    """Replaces stdout and stderr, unless that has been done by whoever runs us.
+    """Replaces stdout and stderr, unless a caller such as pytest has replaced them already.
 
-    Descriptors that are closed lead to nowhere from here on: else the next socket would have the
-    number of stderr, and what the client's library prints would be sent to a broker.
+    Opens closed standard descriptors on /dev/null. Otherwise the next socket would become
+    descriptor 2, and whatever librdkafka prints to stderr would go to a broker.
     """
     global _stdout  # noqa: PLW0603  # there is one, as there is one stdout
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     if sys.stdout is sys.__stdout__:
         _stdout = _Output(1, patience=None)
         sys.stdout = _guarded(sys.stdout, _stdout)
@@ -92,26 +92,29 @@ def guard_streams() -> None:
 
 
 def lost_output() -> OSError | None:
-    """Why something that was written to stdout was lost; None: nothing was."""
+    """Returns the error of the last dropped write to stdout, or None."""
     return _stdout.failure if _stdout else None
 
 
 def is_delivered() -> bool:
-    """Whether stdout has taken all, or nobody wanted to read on. Says why it has not."""
+    """Returns False, and says so on stderr, if stdout lost output.
+
+    A closed pipe does not count: its reader wanted no more.
+    """
     why = lost_output()
     if why is None or isinstance(why, BrokenPipeError):
         return True
-    print(f"stdout cannot be written ({why.strerror})", file=sys.stderr)  # noqa: T201
+    print(f"cannot write to stdout ({why.strerror})", file=sys.stderr)  # noqa: T201
     return False
 
 
 def _guarded(stream: TextIO | None, output: _Output) -> TextIO:
     encoding = "utf-8"
-    if stream is not None:  # None: it was closed
+    if stream is not None:  # None if it was closed
         encoding = stream.encoding
         with suppress(OSError, ValueError):
             stream.flush()
-    # A name that the encoding does not have must not raise either.
+    # A name that the encoding lacks must not raise either.
     return io.TextIOWrapper(
         io.BufferedWriter(output), encoding, "backslashreplace", line_buffering=True
     )

@@ -4,14 +4,21 @@ They travel as a `Snapshot` in the metadata of each committed offset, so that th
 partition and commit atomically with what they count.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from kafka_processor.config import Settings
+from kafka_processor.labels import (
+    MAX_DEVICE_TYPES,
+    MAX_LOCALES,
+    IsLabel,
+    add_counts,
+    is_device_type,
+    is_locale,
+    labels,
+)
 from kafka_processor.pipeline import OutputRecord, Work
 from kafka_processor.records import (
     TOPIC_ID_LENGTH,
@@ -22,13 +29,8 @@ from kafka_processor.records import (
 )
 from kafka_processor.timestamps import rfc3339
 
-MAX_DEVICE_TYPES: Final = 32
-MAX_LOCALES: Final = 64
-OTHER: Final = "__other__"
 MAX_DELAY: Final = 4.0
 """Seconds from a change to its publication: one less than promised, for the commit itself."""
-
-_is_label = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII).fullmatch
 
 
 class KeyChangedError(Exception):
@@ -38,7 +40,13 @@ class KeyChangedError(Exception):
 class PartitionCounts:
     """What was counted of one partition, up to `next_offset`."""
 
-    def __init__(self, next_offset: int, topic_id: str = "") -> None:
+    def __init__(
+        self,
+        next_offset: int,
+        topic_id: str = "",
+        is_device_type: IsLabel = is_device_type,
+        is_locale: IsLabel = is_locale,
+    ) -> None:
         self.next_offset = next_offset
         self.topic_id = topic_id
         self.counted_since = next_offset
@@ -46,6 +54,8 @@ class PartitionCounts:
         self.errors: dict[str, int] = {}
         self.device_types: dict[str, int] = {}
         self.locales: dict[str, int] = {}
+        self._is_device_type = is_device_type
+        self._is_locale = is_locale
 
     def add(self, work: Work) -> None:
         self.next_offset = work.next_offset
@@ -55,8 +65,11 @@ class PartitionCounts:
                 setattr(self, outcome, getattr(self, outcome) + count)
             else:
                 self.errors[outcome] = self.errors.get(outcome, 0) + count
-        _count_labels(self.device_types, work.device_types, MAX_DEVICE_TYPES)
-        _count_labels(self.locales, work.locales, MAX_LOCALES)
+        self._add_labels(work.device_types, work.locales)
+
+    def _add_labels(self, device_types: Mapping[str, int], locales: Mapping[str, int]) -> None:
+        add_counts(self.device_types, device_types, self._is_device_type, MAX_DEVICE_TYPES)
+        add_counts(self.locales, locales, self._is_locale, MAX_LOCALES)
 
     def snapshot(self, key_id: str) -> str:
         """At most 4,096 characters, whatever was counted."""
@@ -77,37 +90,30 @@ class PartitionCounts:
             )
         ).decode()
 
-    @classmethod
-    def restored(cls, snapshot: Snapshot) -> "PartitionCounts":
-        counts = cls(snapshot.next_offset, snapshot.topic_id)
-        counts.counted_since = snapshot.counted_since_offset
-        counts.processed = snapshot.processed
-        counts.filtered = snapshot.filtered
-        counts.skipped = snapshot.skipped
-        counts.replayed = snapshot.replayed
-        counts.errors = snapshot.errors
-        counts.device_types = snapshot.device_types
-        counts.locales = snapshot.locales
-        return counts
-
-
-def _count_labels(counts: dict[str, int], added: Counter[str], limit: int) -> None:
-    """Adds counts by label; `__other__` takes what is no label, or new beyond the limit.
-
-    `__other__` itself is not among the limited ones.
-    """
-    for label, count in added.items():
-        listed = label in counts or (_is_label(label) and len(counts) - (OTHER in counts) < limit)
-        name = label if listed else OTHER
-        counts[name] = counts.get(name, 0) + count
+    def take_up(self, snapshot: Snapshot) -> None:
+        """Continues from stored counts. What is no label, or no longer, goes to `__other__`."""
+        self.next_offset = snapshot.next_offset
+        self.topic_id = snapshot.topic_id
+        self.counted_since = snapshot.counted_since_offset
+        self.processed = snapshot.processed
+        self.filtered = snapshot.filtered
+        self.skipped = snapshot.skipped
+        self.replayed = snapshot.replayed
+        self.errors = snapshot.errors
+        self._add_labels(snapshot.device_types, snapshot.locales)
 
 
 class SummaryPrinter:
     """The counts of the partitions that this process has, and when they are due in the topic."""
 
-    def __init__(self, settings: Settings, key_id: str) -> None:
+    """`former_key_id`: another name of the same key, under which counts may have been stored."""
+
+    def __init__(self, settings: Settings, key_id: str, former_key_id: str | None = None) -> None:
         self._settings = settings
         self._key_id = key_id
+        self._own_key_ids = (key_id, former_key_id)
+        self._is_device_type = labels(is_device_type, settings.device_type_labels)
+        self._is_locale = labels(is_locale, settings.locale_labels)
         self._counts: dict[int, PartitionCounts] = {}
         self._changed: set[int] = set()
         self._since_publication = 0
@@ -128,7 +134,8 @@ class SummaryPrinter:
         Returns None where counting goes on or has never begun, else why it starts anew. Raises
         KeyChangedError if the counts were made under another key.
         """
-        self._counts[partition] = PartitionCounts(start, topic_id)
+        counts = PartitionCounts(start, topic_id, self._is_device_type, self._is_locale)
+        self._counts[partition] = counts
         if committed is None:
             return None
         try:
@@ -139,7 +146,7 @@ class SummaryPrinter:
             return f"the counts with the committed offset {committed} are others'"
         if not snapshot.is_possible:
             return f"the counts with the committed offset {committed} are impossible: a forgery?"
-        if snapshot.key_id != self._key_id and not self._settings.allow_key_change:
+        if snapshot.key_id not in self._own_key_ids and not self._settings.allow_key_change:
             raise KeyChangedError(
                 f"DEVICE_ID_KEY: partition {partition} of {self._settings.input_topic} was counted "
                 f"under key {snapshot.key_id}, this process has key {self._key_id}; "
@@ -147,9 +154,9 @@ class SummaryPrinter:
             )
         if start < committed:
             return f"the input goes on at {start}, below the committed offset {committed}"
-        self._counts[partition] = PartitionCounts.restored(snapshot)
-        self._counts[partition].next_offset = start
-        self._counts[partition].topic_id = topic_id
+        counts.take_up(snapshot)
+        counts.next_offset = start
+        counts.topic_id = topic_id
         self._mark_changed(partition, now)
         return None
 

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Final
 
 from kafka_processor.config import Settings
+from kafka_processor.labels import MAX_DEVICE_TYPES, MAX_LOCALES, OTHER
 from kafka_processor.metrics import MessageMetrics, topics_of_outcomes
 from kafka_processor.record_limits import DEFAULT_LIMIT, size_alone
 from kafka_processor.records import (
@@ -17,7 +18,6 @@ from kafka_processor.records import (
     SummaryRecord,
     encode,
 )
-from kafka_processor.summary_printer import MAX_DEVICE_TYPES, MAX_LOCALES, OTHER
 
 SHORTEST_TIMESTAMP_LIMIT: Final = 1000
 """Milliseconds that a record's time may differ from the broker's clock at least: a batch is open

@@ -90,7 +90,8 @@ def _wait_for_input(
         except KafkaException as exception:
             if is_no_permission(error_of(exception)):
                 raise
-            consumer.complain("cannot look up the input topic yet", error_of(exception))
+            consumer.serve()  # says more, as which address cannot be reached
+            consumer.trouble.complain("cannot look up the input topic yet", error_of(exception))
         else:
             if partitions:
                 if is_waited_for:

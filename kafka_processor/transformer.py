@@ -4,6 +4,7 @@ The raw `ip` and `device_id` end here: nothing this module returns holds them.
 """
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, Final
@@ -44,6 +45,11 @@ class Pseudonymizer:
 
 def key_id(key: bytes) -> str:
     """The name of a key: 8 hex digits that say which it is, and nothing about it."""
+    return hmac.digest(key, b"kafka_processor key id", "sha256").hex()[:8]
+
+
+def former_key_id(key: bytes) -> str:
+    """The name that version 1 of the snapshots had for it at first: stored counts may have it."""
     return hashlib.sha256(key).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""Files that decide what the program does: read only if nobody else may write them."""
+"""Reads settings and key files, and refuses those that other users can write to."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 MAX_BYTES: Final = 1024 * 1024
-"""Far more than any settings need; a wrong path must not fill the memory."""
+"""Far more than any settings need; a path such as /dev/zero must not fill the memory."""
 
 _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _HAS_MODES: Final = os.name == "posix"
@@ -17,24 +17,22 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTT
 
 
 class NotTrusted(ValueError):
-    """The message says why the file is not read, and the command that mends it; without its name
-    in front."""
+    """The file is unsafe to read. The message continues a sentence that begins with its path."""
 
 
 def read_trusted(path: Path, owners: Collection[int] = ()) -> bytes:
-    """Returns what the file holds.
+    """Returns the content of a file.
 
-    Its mode and owner are those of the opened file, so that no other can take its place in
-    between. `owners`: user ids of which one must own the file; empty: any may.
-    Raises NotTrusted, OSError.
+    Checks mode and owner on the open descriptor, so the file cannot be swapped between check and
+    read. `owners`: user ids that may own it; empty: any. Raises NotTrusted and OSError.
     """
     descriptor = os.open(path, _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-            raise NotTrusted("is not a file")
+            raise NotTrusted("is not a regular file")
         if _HAS_MODES and status.st_mode & _OTHERS_MAY_WRITE:
-            raise NotTrusted(f"other users may write it; {_command('go-w', path)}")
+            raise NotTrusted(f"is writable by other users; run: {_command('go-w', path)}")
         if _HAS_MODES and owners and status.st_uid not in owners:
             raise NotTrusted("belongs to another user")
         content = file.read(MAX_BYTES + 1)
@@ -44,12 +42,12 @@ def read_trusted(path: Path, owners: Collection[int] = ()) -> bytes:
 
 
 def trusted_users() -> tuple[int, ...]:
-    """Ours, and root, who may do anything anyway; empty where files have no owner's number."""
+    """Our user id and root's. Empty on Windows, where files have no numeric owner."""
     return (os.geteuid(), 0) if hasattr(os, "geteuid") else ()
 
 
 def command_against_reading(path: Path) -> str | None:
-    """If other users may read a file: the command that mends it."""
+    """Returns the command that fixes a file that other users can read, or None."""
     with suppress(OSError):
         if _HAS_MODES and path.stat().st_mode & stat.S_IROTH:
             return _command("o-r", path)
@@ -57,7 +55,10 @@ def command_against_reading(path: Path) -> str | None:
 
 
 def command_against_replacing(path: Path) -> str | None:
-    """If other users may put another file in its place: the command that mends it."""
+    """Returns the command that fixes a folder in which other users can replace the file, or None.
+
+    In a folder with the sticky bit, such as /tmp, they cannot.
+    """
     with suppress(OSError):
         for folder in {path.absolute().parent, path.resolve().parent}:
             mode = folder.stat().st_mode
@@ -67,7 +68,7 @@ def command_against_replacing(path: Path) -> str | None:
 
 
 def shown(path: Path) -> str:
-    """On one line, whatever its name holds."""
+    """Returns the path as printable text on one line."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
 

@@ -109,6 +109,7 @@ class UnreadablePartitions:
         except (KafkaException, Undecided):
             # As while a broker is away, which the consumer logs. Others have their turn first.
             self._retry_at = time.monotonic() + PAUSE
+            self._close_probe()
             if self._search:
                 partition, self._search = self._search.partition, None
                 self._suspects[partition] = self._suspects.pop(partition)
@@ -120,7 +121,8 @@ class UnreadablePartitions:
             if not self._suspects:
                 self._close_probe()
             return None
-        self._probe = self._probe or Probe(self._settings, self._client_log)
+        if self._probe is None:
+            self._probe = Probe(self._settings, self._settings.input_topic, self._client_log)
         start, end = self._suspects[partition].position, self._probe.end_of(partition)
         search = BatchSearch(start, end, self._known_ends.setdefault(partition, {}))
         self._look_or_end(begun := _Search(partition, search, self._probe))

@@ -143,10 +143,7 @@ def watch(
 
 
 def try_libraries(settings: Settings, given: Mapping[str, str], log: FilteringBoundLogger) -> None:
-    """Sets up what a start would set up to send traces, metrics and lineage; sends nothing.
-
-    Raises SettingsError.
-    """
+    """Sets up the exporters as a start would, and sends nothing. Raises SettingsError."""
     signals, wants_lineage = wanted_signals(given), is_lineage_wanted(given)
     if signals or wants_lineage:
         _prepare_libraries(given)

@@ -48,8 +48,14 @@ def supervise(
     try:
         while not stopping.is_set():
             for number in [each for each, at in due.items() if time.monotonic() >= at]:
-                members[number] = _start(environments[number], run_member)
-                del due[number]
+                try:
+                    members[number] = _start(environments[number], run_member)
+                    del due[number]
+                except OSError as error:  # the system has no process to give
+                    due[number] = time.monotonic() + RESTART_PAUSE
+                    log.warning(
+                        "cannot start a worker yet", worker=number + 1, error=error.strerror
+                    )
             wait([member.sentinel for member in members.values()], CHECK_INTERVAL)
             for number, member in list(members.items()):
                 if member.exitcode is None:
@@ -74,7 +80,7 @@ def supervise(
 def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> BaseProcess:
     try:
         Path.cwd()
-    except FileNotFoundError:  # it has been deleted, and a new process needs one
+    except FileNotFoundError:  # spawn fails in a deleted folder
         os.chdir("/")
     member = _processes.Process(target=_be_member, args=(environment, run_member), daemon=True)
     resource_tracker.ensure_running()  # which lets signals through, if `start` has to do it
@@ -89,7 +95,13 @@ def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> Bas
 
 def _be_member(environment: Mapping[str, str], run_member: Callable[[], int]) -> None:
     os.environ.update(environment)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    watching_parent = threading.Thread(target=_end_with_parent, daemon=True)
+    while True:
+        try:
+            watching_parent.start()
+            break
+        except RuntimeError:  # the system has no thread to give
+            time.sleep(RESTART_PAUSE)
     sys.exit(run_member())
 
 

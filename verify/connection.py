@@ -14,6 +14,10 @@ from kafka_processor.kafka_errors import describe, error_of, is_no_permission, i
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds in which a broker must answer at first; one that goes away later is waited for."""
 REQUEST_TIMEOUT: Final = 1.0
+SILENT: Final = logging.getLogger("kafka-client")
+"""For clients whose errors are reported in our own words."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
 class ReaderError(Exception):
@@ -31,10 +35,7 @@ class Connection:
         self._refused_login: str | None = None
         self._last_error = "nothing came back"
         self._settings = settings
-        silent = logging.getLogger("kafka-client")
-        silent.addHandler(logging.NullHandler())
-        silent.propagate = False
-        self._silent: dict[str, Any] = {"logger": silent}
+        self._silent: dict[str, Any] = {"logger": SILENT}
         own = {name.replace("_", "."): value for name, value in config.items()}
         try:
             self.client = Consumer(

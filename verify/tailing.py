@@ -51,6 +51,7 @@ def main(description: str, setting: str, view_of: Callable[[Screen, Settings], V
     """Tails the topic that a setting names; returns the exit code."""
     guard_streams()
     options = _options(description)
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # until there is something to stop
     try:
         settings = relevant_settings(options.env_file)
         topic = getattr(settings, setting.lower())
@@ -73,7 +74,7 @@ def main(description: str, setting: str, view_of: Callable[[Screen, Settings], V
     except BrokenPipeError:
         return 0
     except OSError as error:
-        note(f"stdout cannot be written ({error.strerror})")
+        note(f"cannot write to stdout ({error.strerror})")
         return 1
     finally:
         reader.close()
@@ -164,8 +165,8 @@ class Tail:
     def run(self, max_messages: int | None, timeout: float | None) -> None:
         """Until stopped, or N records were shown, or none came for so many seconds.
 
-        Raises ReaderError, BrokenPipeError when whoever reads stdout has gone, and other OSErrors
-        when it cannot be written.
+        Raises ReaderError, BrokenPipeError when whoever reads stdout has gone, and any other
+        OSError when stdout cannot be written.
         """
         last = time.monotonic()
         while not self._is_stopped and self.shown != max_messages:

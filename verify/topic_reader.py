@@ -7,8 +7,9 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.kafka_errors import describe, error_of, is_unreadable
 from verify.connection import REQUEST_TIMEOUT, Connection, is_of_unused_group
+from verify.unreadable import STANDSTILL, find_unreadable
 
 LOOK_INTERVAL: Final = 1.0
 """Seconds between two looks for the topic and its partitions."""
@@ -29,7 +30,13 @@ class TopicReader:
         self._brokers = settings.kafka_bootstrap_servers
         self._note = note
         self._from_beginning = from_beginning
+        self._settings = settings
         self._partitions: set[int] = set()
+        self._positions: dict[int, int] = {}
+        """The next offset to be read of each partition."""
+        self._looked_at: dict[int, tuple[int, int]] = {}
+        """By partition, position and end, when it was last looked for what cannot be read."""
+        self._last_read = time.monotonic()
         self._trouble: str | None = None
         self._next_look = 0.0
 
@@ -42,7 +49,16 @@ class TopicReader:
             self._look_for_partitions()
             self._next_look = time.monotonic() + LOOK_INTERVAL
         messages = self._client.consume(limit, 0) or self._client.consume(1, timeout)
-        return [message for message in messages if not self._is_error(message)]
+        unreadable: set[int] = set()
+        records = [each for each in messages if self._is_record(each, unreadable)]
+        if records:
+            self._last_read = time.monotonic()
+        elif time.monotonic() - self._last_read > STANDSTILL:
+            self._last_read = time.monotonic()
+            unreadable.update(self._standing_still())
+        for partition in unreadable & self._partitions:
+            self._pass_over(partition)
+        return records
 
     def close(self) -> None:
         self._connection.close()
@@ -68,6 +84,7 @@ class TopicReader:
         """There is no such topic, or no longer: one that appears is new as a whole."""
         self._client.unassign()
         self._partitions.clear()
+        self._looked_at.clear()
         self._from_beginning = True
 
     def _take_up(self, partitions: set[int]) -> None:
@@ -81,6 +98,7 @@ class TopicReader:
             partition.offset = low if self._from_beginning else high
             found.append(partition)
         self._client.incremental_assign(found)
+        self._positions |= {each.partition: each.offset for each in found}
         more = " more" if self._partitions else ""
         start = "from the beginning" if self._from_beginning else "from now on"
         self._note(
@@ -91,11 +109,51 @@ class TopicReader:
         self._from_beginning = True  # partitions that appear later are new as a whole
         self._trouble = None
 
-    def _is_error(self, message: Message) -> bool:
-        error = message.error()
-        if error and not is_of_unused_group(error):
+    def _is_record(self, message: Message, unreadable: set[int]) -> bool:
+        """Reports an error; `unreadable` gets partitions in which something cannot be read."""
+        error, partition = message.error(), message.partition() or 0
+        if partition in unreadable:
+            return False  # what the client finds behind that may be anything
+        if error and is_unreadable(error):
+            unreadable.add(partition)
+        elif error and not is_of_unused_group(error):
             self._report(error)
-        return error is not None
+        elif not error:
+            self._positions[partition] = (message.offset() or 0) + 1
+        return error is None
+
+    def _standing_still(self) -> list[int]:
+        """Partitions that are not read to their end: of some records the client says nothing."""
+        found = []
+        for partition in self._partitions:
+            place = TopicPartition(self._topic, partition)
+            _, end = self._client.get_watermark_offsets(place, cached=True)
+            position = self._positions[partition]
+            # The last offsets may be ends of transactions: then a second look finds nothing new.
+            if position < end and self._looked_at.get(partition) != (position, end):
+                self._looked_at[partition] = position, end
+                found.append(partition)
+        return found
+
+    def _pass_over(self, partition: int) -> None:
+        """Reads on behind what cannot be read, if there is such a thing, and says so."""
+        place = TopicPartition(self._topic, partition)
+        self._client.incremental_unassign([place])
+        start = self._positions[partition]
+        try:
+            _, end = self._client.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT)
+        except KafkaException:
+            end = start  # a broker is away: the next time
+        found = find_unreadable(self._settings, self._topic, partition, start, end)
+        if found:
+            self._positions[partition] = found.end
+            self._note(
+                f"{self._topic}-{partition}: offsets {found.first:,} to {found.end - 1:,} cannot "
+                f"be read, reading on behind them: {found.reason}"
+            )
+        self._client.incremental_assign(
+            [TopicPartition(self._topic, partition, self._positions[partition])]
+        )
 
     def _report(self, error: KafkaError) -> None:
         """One line for what is waited for. Raises ReaderError where waiting does not help."""

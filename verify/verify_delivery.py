@@ -18,6 +18,7 @@ from kafka_processor.streams import guard_streams, lost_output
 from kafka_processor.timestamps import milliseconds_of
 from verify.audit.auditing import Audit, Request, Result
 from verify.audit.cluster import Cluster
+from verify.audit.findings import Violation
 from verify.audit.plan import Wanted
 from verify.audit.progress import Progress, Stopped
 from verify.audit.reading import SpanReader
@@ -42,9 +43,11 @@ def main() -> int:
         is_ok = report.verdict(result)
         sys.stdout.flush()
         if why := lost_output():
-            return _end(progress, [f"stdout cannot be written ({why.strerror})"], 1)
+            raise why
     except SettingsError as error:
         return _end(progress, error.lines, 2)
+    except BrokenPipeError:  # whoever read the report wanted no more
+        return _end(progress, [], 1)
     except (ReaderError, OSError) as error:
         return _end(progress, [str(error)], 1)
     except Stopped:
@@ -66,12 +69,18 @@ def _audit(
     gc.disable()
     wanted = Wanted(options.partition or (), options.from_offset or 0, options.to_offset)
     request = Request(wanted, options.since, options.until)
+
+    def tell(violation: Violation) -> None:
+        report.violation(violation)
+        if why := lost_output():
+            raise why
+
     with (
         closing(Cluster(settings, progress.check)) as cluster,
         closing(SpanReader(settings, options.timeout, progress.read)) as reader,
         Spill(options.folder) as spill,
     ):
-        result = Audit(settings, cluster, reader, spill, progress, report.violation).run(request)
+        result = Audit(settings, cluster, reader, spill, progress, tell).run(request)
         progress.clear()
         note(
             f"group {settings.consumer_group} on {settings.input_topic} at "

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kafka_processor.config import Settings
+from kafka_processor.labels import IsLabel, add_counts, is_device_type, is_locale, labels
 from kafka_processor.printable import printable
 from kafka_processor.records import SummaryRecord
 from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, MAX_VALUE, RED, YELLOW, Screen
@@ -15,16 +16,21 @@ MAX_KEYS: Final = 2_000
 """Groups and partitions that are remembered, those that came last: anyone may make up more."""
 MAX_ROWS: Final = 5
 MAX_LABEL: Final = 16
+MAX_ERROR_TYPES: Final = 10
 MAX_BAR: Final = 20
 WIDTH_OF_A_PIPE: Final = 100
 
 
-def summary_view(screen: Screen, _settings: Settings) -> View:
+def summary_view(screen: Screen, settings: Settings) -> View:
+    is_device = labels(is_device_type, settings.device_type_labels)
+    is_place = labels(is_locale, settings.locale_labels)
     latest: dict[_Key, SummaryRecord] = {}
 
     def show(record: SummaryRecord, written: str) -> str:
         # These three make up the record's key. Another group counts the same input once more.
         key = record.consumer_group, record.source_topic, record.source_partition
+        record.device_type_counts = _labelled(record.device_type_counts, is_device)
+        record.locale_counts = _labelled(record.locale_counts, is_place)
         latest.pop(key, None)
         latest[key] = record
         if len(latest) > MAX_KEYS:
@@ -42,6 +48,13 @@ def summary_view(screen: Screen, _settings: Settings) -> View:
         )
 
     return View(SummaryRecord, "", show)
+
+
+def _labelled(counts: Mapping[str, int], is_label: IsLabel) -> dict[str, int]:
+    """What is no label is not shown, whoever wrote it."""
+    labelled: dict[str, int] = {}
+    add_counts(labelled, counts, is_label, len(counts))
+    return labelled
 
 
 def _head(screen: Screen, record: SummaryRecord, written: str) -> str:
@@ -95,7 +108,12 @@ def _bar(share: float, longest: int) -> str:
 
 
 def _further_counts(screen: Screen, record: SummaryRecord) -> Iterator[str]:
-    errors = [f"{printable(name)} {count:,}" for name, count in record.error_type_counts.items()]
+    errors = [
+        f"{printable(name, MAX_LABEL)} {count:,}"
+        for name, count in record.error_type_counts.items()
+    ]
+    if len(errors) > MAX_ERROR_TYPES:
+        errors[MAX_ERROR_TYPES:] = [f"{len(errors) - MAX_ERROR_TYPES} others"]
     if errors:
         yield GAP + screen.wrapped(f"errors: {', '.join(errors)}", len(GAP))
     if record.counted_since_offset:

@@ -15,7 +15,7 @@ from bench.contestant_process import PROJECT
 from bench.failures import exit_code_of
 from bench.hostile.inputs import INPUTS, HostileInput
 from bench.hostile.table import print_table, write_table
-from bench.hostile.trial import Site, Trial, run
+from bench.hostile.trial import Site, Trial, run_trial
 from bench.machine import describe_machine
 from dev.local_kafka import LocalKafka
 
@@ -58,7 +58,9 @@ def _try(number: int, hostile: HostileInput) -> Trial:
     with tempfile.TemporaryDirectory(prefix="kafka-processor-hostile-") as name:
         folder = Path(name)
         with LocalKafka(folder=folder, heap=HEAP) as kafka:
-            return run(Site(kafka.bootstrap_servers, folder / "broker-1" / "data"), number, hostile)
+            return run_trial(
+                Site(kafka.bootstrap_servers, folder / "broker-1" / "data"), number, hostile
+            )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ END: Final = "<!-- end of what was measured -->"
 
 def row(trial: Trial) -> tuple[str, ...]:
     outcomes = [f"{count:,} {outcome}" for outcome, count in trial.outcomes.most_common()]
-    outcomes += [f"{count:,} refused by the broker" for count in trial.refused.values()]
+    outcomes += [f"{count:,} refused: {reason}" for reason, count in trial.refused.items()]
     if trial.failure:
         outcomes.append(f"failed: {trial.failure}")
     return (

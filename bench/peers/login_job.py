@@ -109,8 +109,8 @@ class LoginJob:
             run = self._runs[partition] = self._new_run(partition, offset)
         age = None if timestamp is None else now - timestamp
         if not headers and not is_too_old(age, self._max_age):
-            event = read_event(value)
-            if type(event) is LoginEvent and event.app_version in self._accepted:
+            event = read_event(value, self._settings.max_message_bytes)
+            if isinstance(event, LoginEvent) and event.app_version in self._accepted:
                 message_id = f"{self._settings.input_topic}-{partition}-{offset}"
                 result = transform_message(event, message_id, self._pseudonymizer)
                 if type(result) is ProcessedRecord:

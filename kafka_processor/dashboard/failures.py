@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from kafka_processor.dashboard.formats import Failure
-from kafka_processor.dashboard.totals import OTHER
+from kafka_processor.labels import OTHER
 from kafka_processor.printable import printable
 from kafka_processor.records import ERROR_TYPES
 

@@ -15,6 +15,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from kafka_processor.client_config import RECONNECTION, reader_config
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.board import Board
+from kafka_processor.kafka_errors import is_unreadable
+from kafka_processor.unreadable_scan import find_batch
 
 BURST: Final = 500
 """Records polled at a time."""
@@ -40,6 +42,8 @@ class Gone(NamedTuple):
 class Feed:
     def __init__(self, settings: Settings, board: Board, logger: Any) -> None:
         """Raises KafkaException for settings that the client does not take."""
+        self._settings = settings
+        self._logger = logger
         self._board = board
         self._news: queue.SimpleQueue[Start | Gone] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -119,17 +123,32 @@ class Feed:
         with self._board.lock:
             self._board.state.forget(topic)
 
+    def _pass_over(self, place: tuple[str, int], offset: int) -> None:
+        """Reads on behind a batch that cannot be read, once that is taken up again."""
+        topic, partition = place
+        self._assigned.discard(place)
+        with suppress(KafkaException):
+            self._consumer.incremental_unassign([TopicPartition(topic, partition)])
+        batch = find_batch(
+            self._settings, topic, partition, offset, self._logger, self._stopping.is_set
+        )
+        self.tell([Start(topic, partition, batch.end if batch else offset)])
+
     def _take(self, message: Message) -> None:
         topic, partition = message.topic(), message.partition()
         if topic is None or partition is None:
             return
         place = topic, partition
+        if place not in self._assigned:
+            return
         if error := message.error():
             with self._board.lock:
                 if error.code() == KafkaError._PARTITION_EOF:
                     self._board.state.progress.reached_end(place)
                 else:
                     self._board.state.progress.cannot_read(place, error.name())
+            if is_unreadable(error):
+                self._pass_over(place, message.offset() or 0)
             return
         now = time.time_ns() // 1_000_000
         kind, timestamp = message.timestamp()

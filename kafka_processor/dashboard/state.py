@@ -22,6 +22,7 @@ from kafka_processor.dashboard.snapshot import (
 )
 from kafka_processor.dashboard.timeline import KINDS, Kind, Timeline
 from kafka_processor.dashboard.totals import Growth, SummaryTotals, Totals
+from kafka_processor.labels import is_device_type, is_locale, labels
 from kafka_processor.records import ERROR_TYPES
 
 MINUTE: Final = 60
@@ -48,7 +49,12 @@ class State:
         id_form = re.escape(settings.input_topic) + r"-[0-9]+-[0-9]+"
         self._is_of_input = re.compile(id_form, re.ASCII).fullmatch
         """Whether a message_id is one of our input: others may write to the same outputs."""
-        self._summary = SummaryTotals(settings.consumer_group, settings.input_topic)
+        self._summary = SummaryTotals(
+            settings.consumer_group,
+            settings.input_topic,
+            labels(is_device_type, settings.device_type_labels),
+            labels(is_locale, settings.locale_labels),
+        )
         self._failures = Failures(window)
         self._totals = Totals()
         self._unreadable: Counter[str] = Counter()

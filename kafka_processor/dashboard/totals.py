@@ -5,12 +5,13 @@ Records are kept as bytes and decoded when somebody looks, so that a long topic 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kafka_processor.dashboard.formats import UNREADABLE, Summary, decode_summary
 from kafka_processor.dashboard.timeline import KINDS, Kind
+from kafka_processor.labels import OTHER, IsLabel, is_device_type, is_locale
 from kafka_processor.records import ERROR_TYPES
 
 MAX_PARTITIONS: Final = 4096
@@ -22,11 +23,9 @@ MAX_LABELS: Final = 256
 """Of a kind, over all partitions."""
 MAX_SPREAD: Final = 3600
 """Seconds that growth is spread over at most: the times of records are their writers'."""
-OTHER: Final = "__other__"
 PUBLISHED_WITHIN: Final = 5
 """Seconds within which a change is in the topic (contract)."""
 
-_is_label = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII).fullmatch
 _is_partition = re.compile(rb"[0-9]{1,6}").fullmatch
 
 
@@ -64,8 +63,16 @@ class _Latest(NamedTuple):
 class SummaryTotals:
     """Takes the records of one group and input topic; the topic may hold others' too."""
 
-    def __init__(self, group: str, topic: str) -> None:
+    def __init__(
+        self,
+        group: str,
+        topic: str,
+        is_device_type: IsLabel = is_device_type,
+        is_locale: IsLabel = is_locale,
+    ) -> None:
         self._group = group
+        self._is_device_type = is_device_type
+        self._is_locale = is_locale
         self._topic = topic
         self._prefix = f"{group}/{topic}-".encode()
         self._waiting: dict[int, _Waiting] = {}
@@ -101,7 +108,7 @@ class SummaryTotals:
         """Decodes what has come since the last call, and says what has grown since then."""
         for partition, (value, second, first_second) in self._waiting.items():
             try:
-                summary = _checked(decode_summary(value), self._group, self._topic, partition)
+                summary = self._checked(decode_summary(value), partition)
             except (*UNREADABLE, _OfAnotherError):
                 self.unreadable += 1
                 continue
@@ -128,30 +135,28 @@ class SummaryTotals:
             whole.device_types.update(summary.device_type_counts)
             whole.locales.update(summary.locale_counts)
             whole.by_partition[partition] = summary.total_received_count, summary.error_count
-        whole.device_types = _listed(whole.device_types, _is_label)
-        whole.locales = _listed(whole.locales, _is_label)
+        whole.device_types = _listed(whole.device_types, self._is_device_type)
+        whole.locales = _listed(whole.locales, self._is_locale)
         return whole
+
+    def _checked(self, summary: Summary, partition: int) -> Summary:
+        """Without labels that there are not. Raises _OfAnotherError."""
+        found = summary.consumer_group, summary.source_topic, summary.source_partition
+        if found != (self._group, self._topic, partition):
+            raise _OfAnotherError
+        is_error_type = ERROR_TYPES.__contains__
+        summary.error_type_counts = _listed(summary.error_type_counts, is_error_type)
+        most = MAX_LABELS_OF_PARTITION
+        summary.device_type_counts = _listed(summary.device_type_counts, self._is_device_type, most)
+        summary.locale_counts = _listed(summary.locale_counts, self._is_locale, most)
+        return summary
 
 
 class _OfAnotherError(Exception):
     """A record that says of itself that it belongs elsewhere."""
 
 
-def _checked(summary: Summary, group: str, topic: str, partition: int) -> Summary:
-    """Without labels that there are not. Raises _OfAnotherError."""
-    found = summary.consumer_group, summary.source_topic, summary.source_partition
-    if found != (group, topic, partition):
-        raise _OfAnotherError
-    summary.error_type_counts = _listed(summary.error_type_counts, ERROR_TYPES.__contains__)
-    most = MAX_LABELS_OF_PARTITION
-    summary.device_type_counts = _listed(summary.device_type_counts, _is_label, most)
-    summary.locale_counts = _listed(summary.locale_counts, _is_label, most)
-    return summary
-
-
-def _listed(
-    counts: Mapping[str, int], is_label: Callable[[str], object], most: int = MAX_LABELS
-) -> Counter[str]:
+def _listed(counts: Mapping[str, int], is_label: IsLabel, most: int = MAX_LABELS) -> Counter[str]:
     """A bounded number of labels, the others as `__other__`."""
     listed: Counter[str] = Counter()
     for label, count in counts.items():

@@ -26,8 +26,7 @@ DEFAULT_PORT: Final = "9092"
 
 def namespace_of(bootstrap_servers: str) -> str:
     """By the first of the brokers, as OpenLineage names Kafka's datasets."""
-    first = bootstrap_servers.split(",", maxsplit=1)[0].strip()
-    address = first.rpartition("://")[2]
+    address = bootstrap_servers.split(",", maxsplit=1)[0].strip()
     has_port = address.rpartition("]")[2].count(":") == 1  # an IPv6 address is in brackets
     return f"kafka://{address}" if has_port else f"kafka://{address}:{DEFAULT_PORT}"
 

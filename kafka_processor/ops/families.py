@@ -143,6 +143,11 @@ def _partitions(figures: Figures) -> Iterator[Family]:
         "partition",
     )
     yield _gauge(
+        "stalled_partitions",
+        "Partitions with messages waiting that have not moved for a minute",
+        lambda: {(): len(figures.stalled(time.monotonic()))},
+    )
+    yield _gauge(
         "consumer_age_seconds",
         "Age of the oldest of them, at most",
         lambda: _labelled(figures.ages(time.time_ns() // 1_000_000)),

@@ -24,6 +24,8 @@ MAX_SAMPLES: Final = 10_000
 """Of a partition: ten times the polls of one batch, so that a defect cannot take all memory."""
 MAX_CAUSES: Final = 64
 """Error names; a broker may answer with any code."""
+STALLED_AFTER: Final = 60.0
+"""Seconds that a partition may stand still while messages wait in it."""
 _NO_TIMESTAMP: Final = 0
 
 BATCH_SIZES: Final = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 40_000)
@@ -50,6 +52,8 @@ class _Partition:
     """The offset that is committed, or goes to be."""
     polled: int
     """Where the messages end that the loop has polled."""
+    moved: float
+    """When it last moved, or nothing waited, by the monotonic clock."""
     newest: int | None = None
     """When the last message that is committed was created."""
     caught_up: int | None = None
@@ -91,7 +95,9 @@ class Figures(Observer):
             known.position = known.polled = placement.offset
         else:
             self.moves["assigned"] += 1
-            self._partitions[placement.partition] = _Partition(placement.offset, placement.offset)
+            self._partitions[placement.partition] = _Partition(
+                placement.offset, placement.offset, time.monotonic()
+            )
 
     def revoked(self, partitions: Collection[int]) -> None:
         self._forget("revoked", partitions)
@@ -130,7 +136,8 @@ class Figures(Observer):
                 self._move_on(partition, work.next_offset, now)
 
     def _move_on(self, partition: _Partition, position: int, now: int) -> None:
-        partition.position = position
+        if position != partition.position:
+            partition.position, partition.moved = position, time.monotonic()
         while partition.samples and partition.samples[0].next_offset <= position:
             sample = partition.samples.popleft()
             for created in sample.created:
@@ -152,7 +159,7 @@ class Figures(Observer):
         for number, lag in self.lags().items():
             partition = self._partitions.get(number)
             if partition and not lag:
-                partition.caught_up = now
+                partition.caught_up, partition.moved = now, time.monotonic()
 
     @property
     def assigned(self) -> int:
@@ -175,6 +182,19 @@ class Figures(Observer):
             if number in told
         }
         return {number: lag for number, lag in lags.items() if lag is not None}
+
+    def stalled(self, now: float) -> list[int]:
+        """Partitions in which messages wait, and that have stood still for STALLED_AFTER seconds.
+
+        Without an end known from the broker nothing is said. `now` by the monotonic clock.
+        """
+        waiting = {number for number, lag in self.lags().items() if lag}
+        partitions = list(self._partitions.items())
+        return sorted(
+            number
+            for number, each in partitions
+            if number in waiting and now - each.moved >= STALLED_AFTER
+        )
 
     def ages(self, now: int) -> dict[int, float]:
         """Seconds since the oldest message was created that is not committed, at most.

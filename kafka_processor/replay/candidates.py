@@ -1,4 +1,8 @@
-"""The messages that may be replayed, and what was found out about each: 18 bytes a message."""
+"""The messages that may be replayed, and what was found out about each: 44 bytes a message.
+
+That a record names a message proves nothing: anyone who may write to an output can write one. So
+all that is known of a message is compared, and what contradicts itself is not sent.
+"""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -7,10 +11,14 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Final
 
-from kafka_processor.replay.outcomes import is_same_message
+from kafka_processor.replay.outcomes import NO_TIME, is_same_message, passed_on
 from kafka_processor.replay.selection import OUTCOMES, Position, Selection
 
 _CODES: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+_BITS: Final = {"processed": 1} | {outcome: 2 << code for outcome, code in _CODES.items()}
+"""In the set of outcomes that the metrics tell of a message."""
+_IN_OUTPUT: Final = 256
+"""In the same set: processed-output has a record of it."""
 
 
 class State(IntEnum):
@@ -30,6 +38,12 @@ class State(IntEnum):
     """By this run."""
     REFUSED = 6
     """The broker does not take its copy, or none can be made."""
+    UNREADABLE = 7
+    """It is there, but the client cannot read it."""
+    CONTRADICTED = 8
+    """Another record tells something else: that it was processed, or failed in another way."""
+    PENDING = 9
+    """Its record is forged: the group has not read it yet."""
 
 
 GONE: Final = (State.MISSING, State.REPLACED)
@@ -45,6 +59,14 @@ class PartitionCandidates:
         self._outcomes = bytearray()
         self._marks = array("q")
         self._states = bytearray()
+        # Of the message that was met at the offset, at the first of its records:
+        self._matching = bytearray()
+        """How many records, from the first on, are about this very message; 255 for more."""
+        self._created = array("q")
+        self._passed_on = array("q")
+        self._digests = array("q")
+        self._told = array("H")
+        """What processed-output and the metrics tell, as _BITS and _IN_OUTPUT."""
 
     def add(self, offset: int, outcome: str, mark: int) -> None:
         self.offsets.append(offset)
@@ -60,6 +82,11 @@ class PartitionCandidates:
         for index in range(1, len(self.offsets)):
             if self.offsets[index] == self.offsets[index - 1]:
                 self._states[index] = _SAME_AS_BEFORE
+        self._matching = bytearray(len(order))
+        self._told = array("H", bytes(2 * len(order)))
+        self._created, self._passed_on, self._digests = (
+            array("q", bytes(8 * len(order))) for _ in range(3)
+        )
 
     def forget_the_input(self) -> None:
         """What was found in the input is to be found anew; what this run did stays."""
@@ -83,27 +110,97 @@ class PartitionCandidates:
         fields: Mapping[str, Any] | None,
         created: int | None,
         selection: Selection,
+        digest: int = 0,
     ) -> None:
-        """Looks at the message that is at a candidate's coordinates."""
+        """Looks at the message that is at a candidate's coordinates; `digest`: of key and value."""
         first = self._find(offset)
         if first is None or self._states[first] in _FINAL:
             return
-        # Several records of one id: of a topic that was made again, one of them is about this.
+        # Several records of one id: of a topic that was made again, or forged ones.
+        matching = first
         for index in range(first, bisect_right(self.offsets, offset)):
             outcome = OUTCOMES[self._outcomes[index]]
             if is_same_message(outcome, self._marks[index], fields, created):
-                for column in (self._outcomes, self._marks):
-                    column[first], column[index] = column[index], column[first]
-                is_chosen = selection.takes_message(fields, created)
-                self._states[first] = State.WAITING if is_chosen else State.NOT_CHOSEN
-                return
-        self._states[first] = State.REPLACED
+                self._swap(matching, index)
+                matching += 1
+        if matching == first:
+            self._states[first] = State.REPLACED
+            return
+        self._matching[first] = min(matching - first, 255)
+        self._created[first] = NO_TIME if created is None else created
+        self._passed_on[first] = passed_on(fields)
+        self._digests[first] = digest
+        is_chosen = selection.takes_message(fields, created)
+        self._states[first] = State.WAITING if is_chosen else State.NOT_CHOSEN
 
-    def note_copy(self, offset: int) -> None:
-        """The input holds a copy of this message, whether the message itself is there or not."""
+    def _swap(self, one: int, other: int) -> None:
+        for column in (self._outcomes, self._marks):
+            column[one], column[other] = column[other], column[one]
+
+    def note_copy(self, offset: int, digest: int = 0) -> bool:
+        """A message of the input says that it is a copy of this one; False if that is not true.
+
+        Where the message itself is gone nothing can be compared, and nothing be sent.
+        """
         index = self._find(offset)
-        if index is not None and self._states[index] in (*GONE, State.WAITING):
+        if index is None or self._states[index] == State.REPLACED:
+            return True
+        if self._states[index] == State.MISSING:
             self._states[index] = State.REPEATED
+        elif digest != self._digests[index]:
+            return False
+        elif self._states[index] == State.WAITING:
+            self._states[index] = State.REPEATED
+        return True
+
+    def note_processed(self, offset: int, content: int) -> None:
+        """Of a record in processed-output, with what it has of the message (`passed_on`)."""
+        index = self._find(offset)
+        if index is not None and self._matching[index] and self._passed_on[index] == content:
+            self._told[index] |= _IN_OUTPUT
+
+    def note_line(self, offset: int, outcome: str, mark: int) -> None:
+        """Of a metrics line."""
+        index = self._find(offset)
+        if index is None or not self._matching[index] or outcome not in _BITS:
+            return
+        created = None if self._created[index] == NO_TIME else self._created[index]
+        if is_same_message("skipped", mark, None, created):
+            self._told[index] |= _BITS[outcome]
+
+    def settle(self, committed: int | None) -> None:
+        """Decides which of those that wait may be sent, once all is read and noted.
+
+        `committed`: the group's offset of before the outputs were read, None if it has none. What
+        a message at or behind it will become is still open, so a record about it is forged.
+        """
+        for index, state in enumerate(self._states):
+            if state != State.WAITING:
+                continue
+            if committed is not None and self.offsets[index] >= committed:
+                self._states[index] = State.PENDING
+            elif not self._is_told(index):
+                self._states[index] = State.CONTRADICTED
+
+    def _is_told(self, first: int) -> bool:
+        """Whether the other outputs say nothing else; then the first record is the one to believe.
+
+        With DELIVERY=at-least-once a message that failed or was filtered may also have a line that
+        says skipped, of a repeat; and one whose record the broker refused (publish_error) another
+        that says processed, of the attempt before.
+        """
+        told = self._told[first]
+        if told & _IN_OUTPUT:
+            return False
+        if not told:
+            return True  # metrics are off, or deleted
+        is_processed = bool(told & _BITS["processed"])
+        for index in range(first, first + self._matching[first]):
+            outcome = OUTCOMES[self._outcomes[index]]
+            if told & _BITS[outcome] and (outcome == "publish_error" or not is_processed):
+                self._swap(first, index)
+                return True
+        return bool(told & _BITS["skipped"]) and not is_processed
 
     def __iter__(self) -> Iterator[tuple[int, str, State]]:
         """Offset, outcome and state of each, by offset."""
@@ -139,6 +236,10 @@ class Candidates:
     def forget_the_input(self) -> None:
         for candidates in self.partitions.values():
             candidates.forget_the_input()
+
+    def settle(self, committed: Mapping[int, int]) -> None:
+        for partition, candidates in self.partitions.items():
+            candidates.settle(committed.get(partition))
 
     def state_of(self, position: Position) -> State | None:
         candidates = self.partitions.get(position[0])

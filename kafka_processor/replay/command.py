@@ -98,6 +98,8 @@ def _report(settings: Settings, options: Options, replay: Replay, stopped: str |
         finder.unknown_records,
         is_dry_run=not options.send,
         stopped=stopped,
+        forged_copies=replay.forged_copies,
+        forged_copies_found=replay.forged_copies_found,
     )
     text = json.dumps(report.for_programs()) if options.json else report.for_people()
     print(text, flush=True)  # noqa: T201

@@ -1,6 +1,7 @@
 """How a copy names the message that it repeats."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any, Final, Protocol
 
 from kafka_processor.pipeline import (
@@ -52,11 +53,31 @@ def original_of(
     A copy goes to the partition of its original, so it comes after it there. Whatever else names
     a message of this topic is no copy made here.
     """
-    named = replayed_message(headers)
+    named = replayed_message(headers, f"{topic}-{partition}-", offset)
     position = position_in(topic, named) if named else None
     if position is None or position[0] != partition or position[1] >= offset:
         return None
     return position
+
+
+class Digester:
+    """Key and value of a message → a number of 64 bits, equal for equal ones.
+
+    Keyed, so that nobody can make another message with the same one.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        """`secret`: at most 64 bytes, of this process alone."""
+        self._hash = blake2b(digest_size=8, key=secret)
+
+    def digest(self, key: bytes | str | None, value: bytes | None) -> int:
+        own = self._hash.copy()
+        for part in (key, value):
+            raw = part.encode() if isinstance(part, str) else part
+            # The length in front, and -1 for none: so the two parts cannot be mistaken.
+            own.update((-1 if raw is None else len(raw)).to_bytes(8, "big", signed=True))
+            own.update(raw or b"")
+        return int.from_bytes(own.digest(), "big", signed=True)
 
 
 class Pace:

@@ -13,6 +13,7 @@ from kafka_processor.replay.outcomes import (
     failed,
     filtered,
     measured,
+    processed,
     skipped,
 )
 from kafka_processor.replay.selection import Position, Selection
@@ -33,6 +34,7 @@ class Finder:
 
     def __init__(self, settings: Settings, selection: Selection) -> None:
         self._input_topic = settings.input_topic
+        self._processed_topic = settings.processed_topic
         self._metrics_topic = settings.metrics_topic
         self._selection = selection
         self.readers = _readers(settings, selection)
@@ -51,6 +53,28 @@ class Finder:
                     self._consider(outcome, is_from_metrics=topic == self._metrics_topic)
         except UnknownForm:
             self.unknown_records[topic] += 1
+
+    @property
+    def other_topics(self) -> list[str]:
+        """What else tells of the candidates: that they were processed, or failed otherwise."""
+        return [topic for topic in (self._processed_topic, self._metrics_topic) if topic]
+
+    def weigh(self, topic: str, value: bytes | None) -> None:
+        """Holds a record of those topics against the candidates, once the input was looked at."""
+        partitions = self.candidates.partitions
+        try:
+            if topic == self._processed_topic:
+                found = processed(self._input_topic, value or b"")
+                if found and found[0][0] in partitions:
+                    (partition, offset), content = found
+                    partitions[partition].note_processed(offset, content)
+                return
+            for (partition, offset), told, mark, _ in measured(self._input_topic, value or b""):
+                if partition in partitions:
+                    partitions[partition].note_line(offset, told.outcome, mark)
+        except UnknownForm:
+            if topic not in self.readers:  # else it is counted already
+                self.unknown_records[topic] += 1
 
     def _consider(self, outcome: Outcome, *, is_from_metrics: bool) -> None:
         told = outcome.told

@@ -14,9 +14,11 @@ from msgspec import Struct
 from kafka_processor.checks import read_event
 from kafka_processor.records import ERROR_TYPES, FIELDS, LoginEvent
 from kafka_processor.replay.selection import Position, Told
-from kafka_processor.timestamps import milliseconds_of, rfc3339
+from kafka_processor.timestamps import event_time, is_numeric_string, milliseconds_of, rfc3339
 
 NO_TIME: Final = -1
+NOT_PROCESSED: Final = -1
+"""No hash of Python's has this value."""
 PUBLISHED_WITHIN: Final = 600_000
 """Milliseconds between the look at a skipped message and the publication of its metrics line, at
 the most: a batch that takes longer loses its partitions."""
@@ -47,6 +49,14 @@ class _Filtered(Struct):
     message_content: dict[str, Any]
     timestamp: str
     replay_of: str | None = None
+
+
+class _Processed(Struct):
+    message_id: str
+    app_version: str
+    device_type: str
+    locale: str
+    timestamp: str
 
 
 class _Line(Struct):
@@ -137,6 +147,32 @@ def measured(input_topic: str, value: bytes) -> Iterator[Outcome]:
             yield Outcome(position, Told(line.outcome, written), mark, line.replay_of is not None)
 
 
+def processed(input_topic: str, value: bytes) -> tuple[Position, int] | None:
+    """Of a record in processed-output: the message, and `passed_on` of it. Raises UnknownForm.
+
+    Nothing that a key is needed for is looked at.
+    """
+    record = _decoded(_decode_processed, value)
+    position = position_in(input_topic, record.message_id)
+    if position is None:
+        return None
+    return position, hash((record.app_version, record.device_type, record.locale, record.timestamp))
+
+
+def passed_on(fields: Mapping[str, Any] | None) -> int:
+    """What a record in processed-output must have of a message; NOT_PROCESSED: there is none."""
+    get = (fields or {}).get
+    texts = get("app_version"), get("device_type"), get("locale")
+    timestamp = get("timestamp")
+    is_number = type(timestamp) in (int, float)
+    is_numeric = type(timestamp) is str and is_numeric_string(timestamp)
+    if timestamp is None or not (is_number or is_numeric):
+        return NOT_PROCESSED
+    if not all(type(text) is str for text in texts):
+        return NOT_PROCESSED
+    return hash((*texts, event_time(timestamp)))
+
+
 def skipped(input_topic: str, value: bytes) -> Iterator[Outcome]:
     """The same, as fast as can be where nothing of it was skipped."""
     if b"skipped" in value:
@@ -201,4 +237,5 @@ def _milliseconds(text: str) -> int:
 
 _decode_failed = msgspec.json.Decoder(_Failed).decode
 _decode_filtered = msgspec.json.Decoder(_Filtered).decode
+_decode_processed = msgspec.json.Decoder(_Processed).decode
 _decode_lines = msgspec.json.Decoder(_Lines).decode

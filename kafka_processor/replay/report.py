@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ WIDTH: Final = 80
 EXAMPLES: Final = 5
 """Message ids that the text names, of those that may be many."""
 _LABEL_WIDTH: Final = 15
+DISTRUSTED: Final = (State.CONTRADICTED, State.PENDING)
+"""Not sent on the word of their records."""
 
 
 class Report:
@@ -27,9 +29,13 @@ class Report:
         *,
         is_dry_run: bool,
         stopped: str | None = None,
+        forged_copies: Collection[Position] = (),
+        forged_copies_found: int = 0,
     ) -> None:
         """`why_not`: messages that were named and are no candidates. `stopped`: what ended it
-        before it was done."""
+        before it was done. `forged_copies`: the first of them."""
+        self._forged_copies = list(forged_copies)
+        self._forged_copies_found = forged_copies_found
         self._topic = input_topic
         self._candidates = candidates
         self._repeats_left_out = repeats_left_out
@@ -49,7 +55,8 @@ class Report:
     def is_complete(self) -> bool:
         """Whether everything that was chosen was sent, or was before, or (dry run) can be."""
         unsent = () if self._is_dry_run else (State.WAITING,)
-        return not (self._stopped or self._why_not or self._count(*GONE, State.REFUSED, *unsent))
+        left = self._count(*GONE, State.REFUSED, State.UNREADABLE, *DISTRUSTED, *unsent)
+        return not (self._stopped or self._why_not or left)
 
     def for_programs(self) -> dict[str, Any]:
         """One JSON object; every key is always there."""
@@ -64,6 +71,10 @@ class Report:
             "already_replayed": self._count(State.REPEATED),
             "gone": self._count(*GONE),
             "refused": self._count(State.REFUSED),
+            "unreadable": self._count(State.UNREADABLE),
+            "contradicted": self._count(State.CONTRADICTED),
+            "not_processed_yet": self._count(State.PENDING),
+            "forged_copies": self._forged_copies_found,
             "repeats_left_out": self._repeats_left_out,
             "unknown_records": dict(self._unknown_records),
             "by_outcome": {o: n for o in OUTCOMES if (n := self._count(self._state, outcome=o))},
@@ -71,6 +82,10 @@ class Report:
             "examples": list(self._ids(self._state, limit=EXAMPLES)),
             "gone_ids": list(self._ids(*GONE)),
             "refused_ids": list(self._ids(State.REFUSED)),
+            "unreadable_ids": list(self._ids(State.UNREADABLE)),
+            "contradicted_ids": list(self._ids(State.CONTRADICTED)),
+            "not_processed_yet_ids": list(self._ids(State.PENDING)),
+            "forged_copy_ids": [self._id(position) for position in self._forged_copies],
             "not_replayed": {self._id(position): why for position, why in self._why_not.items()},
         }
 
@@ -105,6 +120,9 @@ class Report:
             "already replayed": (State.REPEATED,),
             "no longer there": GONE,
             "refused": (State.REFUSED,),
+            "unreadable": (State.UNREADABLE,),
+            "contradicted": (State.CONTRADICTED,),
+            "not processed": (State.PENDING,),
             "not sent": () if self._is_dry_run else (State.WAITING,),
         }
         shown = {
@@ -129,6 +147,23 @@ class Report:
         if self._count(State.REFUSED):
             named = self._named(State.REFUSED)
             remarks.append(_labelled("refused", f"{named} (by the broker, or unreadable headers)"))
+        if self._count(State.UNREADABLE):
+            named = self._named(State.UNREADABLE)
+            remarks.append(_labelled("unreadable", f"{named} (the client cannot read them)"))
+        if self._count(State.CONTRADICTED):
+            named = self._named(State.CONTRADICTED)
+            why = "other records say that they were processed, or failed otherwise: forged?"
+            remarks.append(_labelled("contradicted", f"{named}: {why}"))
+        if self._count(State.PENDING):
+            named = self._named(State.PENDING)
+            why = "the group has not read them yet, so the records about them are forged"
+            remarks.append(_labelled("not processed", f"{named}: {why}"))
+        if self._forged_copies_found:
+            named = ", ".join(map(self._id, self._forged_copies[:EXAMPLES]))
+            more = self._forged_copies_found - EXAMPLES
+            named += f" and {more:,} more" if more > 0 else ""
+            why = "they name a message in replay-of and have another key or value"
+            remarks.append(_labelled("no copies", f"{named}: {why}"))
         for position, why in islice(self._why_not.items(), EXAMPLES):
             remarks.append(_labelled("not replayed", f"{self._id(position)}: {why}"))
         if len(self._why_not) > EXAMPLES:
@@ -173,7 +208,7 @@ class Report:
         more = self._count(*states) - EXAMPLES
         if more <= 0:
             return named
-        hint = " (all with --json)" if states == GONE else ""
+        hint = " (all with --json)" if states in (GONE, *((each,) for each in DISTRUSTED)) else ""
         return f"{named} and {more:,} more{hint}"
 
 

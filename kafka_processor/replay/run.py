@@ -8,19 +8,30 @@ over (nobody else can send any more), and before anything is sent.
 import threading
 import time
 from contextlib import closing, suppress
+from secrets import token_bytes
+from typing import Final
 
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
 from kafka_processor.replay.candidates import Candidates, State
-from kafka_processor.replay.copies import Pace, UnreadableHeaders, headers_of, original_of
+from kafka_processor.replay.copies import (
+    Digester,
+    Pace,
+    UnreadableHeaders,
+    headers_of,
+    original_of,
+)
 from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import fields_of
 from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.scanning import Span, TopicScanner
-from kafka_processor.replay.selection import Selection
+from kafka_processor.replay.selection import Position, Selection
 from kafka_processor.replay.sending import CopySender
+
+MAX_FORGED: Final = 100
+"""Forged copies that are named."""
 
 
 class Replay:
@@ -43,6 +54,12 @@ class Replay:
         self.candidates = self.finder.candidates
         self.has_looked = False
         """Whether it is known which of the candidates are to be sent."""
+        self.forged_copies: dict[Position, None] = {}
+        """Messages that say to be copies of candidates and are not, the first of them."""
+        self.forged_copies_found = 0
+        self._digester = Digester(token_bytes(32))
+        self._committed: dict[int, int] | None = None
+        """What the group had committed before the outputs were weighed."""
 
     def find(self) -> None:
         """Reads the outputs to their end."""
@@ -70,33 +87,74 @@ class Replay:
                 )
 
     def look(self) -> None:
-        """Reads the input from the first candidate on."""
+        """Reads the input from the first candidate on, and what else the outputs tell of them."""
         topic = self._settings.input_topic
         self.has_looked = False
+        self.forged_copies.clear()
+        self.forged_copies_found = 0
         self.candidates.forget_the_input()
         spans = []
         for span in self._scanner.spans([topic]):
             if own := self.candidates.partitions.get(span.partition):
                 spans.append(span._replace(start=max(span.start, own.offsets[0])))
         for messages in self._scanner.read(
-            spans, lambda done, total: f"looking through {topic}: {done:,} of {total:,}"
+            spans,
+            lambda done, total: f"looking through {topic}: {done:,} of {total:,}",
+            self._note_unreadable,
         ):
             for message in messages:
                 self._look_at(message)
+        self._weigh()
         self.has_looked = True
+
+    def _note_unreadable(self, partition: int, offsets: range) -> None:
+        for offset in offsets:
+            self.candidates.set_state((partition, offset), State.UNREADABLE)
+
+    def _weigh(self) -> None:
+        """Takes out what other outputs contradict; they are read once, however often we look.
+
+        The committed offsets are asked for first: what the group processes from then on may have
+        an outcome that is not read any more, and is not believed to have one.
+        """
+        if self._committed is None and self.candidates.count(State.WAITING):
+            partitions = list(self.candidates.partitions)
+            self._committed = self._scanner.committed(self._settings.input_topic, partitions)
+            topics = self.finder.other_topics
+            what = f"reading {', '.join(topics)}"
+            for messages in self._scanner.read(
+                self._scanner.spans(topics), lambda done, total: f"{what}: {done:,} of {total:,}"
+            ):
+                for message in messages:
+                    value = message.value()
+                    raw = value if isinstance(value, bytes) else None
+                    self.finder.weigh(message.topic() or "", raw)
+        self.candidates.settle(self._committed or {})
 
     def _look_at(self, message: Message) -> None:
         partition, offset = message.partition() or 0, message.offset() or 0
         candidates = self.candidates.partitions[partition]
+        original = None
         with suppress(UnreadableHeaders):  # no copy has such headers
             headers = headers_of(message)
             original = original_of(headers, self._settings.input_topic, partition, offset)
-            if original:
-                candidates.note_copy(original[1])
-        if candidates.state_of(offset) is not None:
+        is_candidate = candidates.state_of(offset) is not None
+        if not is_candidate and not original:
+            return
+        value = message.value()
+        digest = self._digester.digest(message.key(), value)
+        if original and not candidates.note_copy(original[1], digest):
+            self.forged_copies_found += 1
+            if len(self.forged_copies) < MAX_FORGED:
+                self.forged_copies[partition, offset] = None
+        if is_candidate:
             kind, timestamp = message.timestamp()
-            fields = fields_of(message.value())
-            candidates.decide(offset, fields, timestamp if kind else None, self._selection)
+            created = timestamp if kind else None
+            candidates.decide(offset, fields_of(value), created, self._selection, digest)
+            is_waiting = candidates.state_of(offset) == State.WAITING
+            if original and is_waiting and not self._selection.include_repeats:
+                # The daemon's record of a repeat says that it is one: this one is a stranger's.
+                candidates.set_state(offset, State.CONTRADICTED)
 
     def send(self, rate: float) -> None:
         """Looks and sends, at most `rate` messages a second."""

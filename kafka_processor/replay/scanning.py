@@ -17,10 +17,18 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from kafka_processor.client_config import connection_config, reader_config
+from kafka_processor.committed import committed_offsets
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of, is_no_permission, is_refused_login
+from kafka_processor.kafka_errors import (
+    describe,
+    error_of,
+    is_no_permission,
+    is_refused_login,
+    is_unreadable,
+)
 from kafka_processor.replay.failures import ReplayFailed, Stopped
 from kafka_processor.replay.progress import Progress
+from kafka_processor.unreadable_scan import find_batch
 
 CONNECT_TIMEOUT: Final = 5.0
 CONNECT_STEP: Final = 1.0
@@ -42,9 +50,14 @@ class Span(NamedTuple):
     end: int
 
 
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
 class TopicScanner:
     def __init__(self, settings: Settings, progress: Progress, stopping: threading.Event) -> None:
         """Raises KafkaException for settings that the client does not take."""
+        self._settings = settings
         self._brokers = settings.kafka_bootstrap_servers
         self._progress = progress
         self._stopping = stopping
@@ -111,6 +124,33 @@ class TopicScanner:
             for each, start, end in zip(partitions, starts, ends, strict=True)
         ]
 
+    def committed(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        """What the group has committed, of the partitions where it has. Raises ReplayFailed."""
+        client = Consumer(
+            reader_config(self._settings)
+            | {"group.id": self._settings.consumer_group, "logger": silent_log()}
+        )
+        deadline = time.monotonic() + REQUEST_TIMEOUT
+        try:
+            while True:
+                if self._stopping.is_set():
+                    raise Stopped
+                try:
+                    found = committed_offsets(client, topic, partitions, CONNECT_STEP)
+                    if error := next((each.error for each in found if each.error), None):
+                        raise KafkaException(error)
+                    return {each.partition: each.offset for each in found if each.offset >= 0}
+                except KafkaException as exception:
+                    error = error_of(exception)
+                    if is_no_permission(error) or time.monotonic() > deadline:
+                        raise ReplayFailed(
+                            f"{self._brokers} does not tell what group "
+                            f"{self._settings.consumer_group} has committed: {describe(error)}; "
+                            "it takes the permission Describe on the group"
+                        ) from None
+        finally:
+            client.close()
+
     def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> list[int]:
         if not partitions:
             return []
@@ -120,11 +160,15 @@ class TopicScanner:
         return [answers[partition].result().offset for partition in partitions]
 
     def read(
-        self, spans: Iterable[Span], describe: Callable[[int, int], str]
+        self,
+        spans: Iterable[Span],
+        describe: Callable[[int, int], str],
+        unreadable: Callable[[int, range], None] = lambda _partition, _offsets: None,
     ) -> Generator[list[Message], None, None]:
         """The messages of the spans, those of one partition in order; now and then an empty list.
 
         `describe` makes the line of progress out of how many offsets of how many are read.
+        `unreadable` is told, by partition, of offsets that cannot be read and are passed over.
         Raises ReplayFailed, Stopped.
         """
         reading = _Reading(spans)
@@ -137,7 +181,10 @@ class TopicScanner:
                 if self._stopping.is_set():
                     raise Stopped
                 polled = self._consumer.consume(BURST, 0) or self._consumer.consume(1, IDLE_WAIT)
-                yield [message for message in polled if self._take(message, reading)]
+                broken: set[Place] = set()
+                yield [message for message in polled if self._take(message, reading, broken)]
+                for place in broken & reading.open.keys():
+                    self._pass_over(place, reading, unreadable)
                 if self._progress.is_due:
                     self._progress.show(describe(reading.done, reading.total))
                 if polled:
@@ -146,21 +193,52 @@ class TopicScanner:
                     last = time.monotonic()
                     topic, partition = min(reading.open)
                     self._demand(topic)
-                    if not is_noted:
+                    # Of some records that it cannot read the client says nothing.
+                    if not self._pass_over((topic, partition), reading, unreadable) and not (
+                        is_noted
+                    ):
                         self._progress.note(
                             f"waiting for {topic}, partition {partition}: a transaction of "
                             "somebody else is open there, or the broker is away"
                         )
-                    is_noted = True
+                        is_noted = True
         finally:
             self._consumer.incremental_unassign([TopicPartition(*each) for each in reading.open])
 
-    def _take(self, message: Message, reading: "_Reading") -> bool:
-        """Notes how far it is; whether this is one of the messages to read."""
+    def _pass_over(
+        self, place: Place, reading: "_Reading", unreadable: Callable[[int, range], None]
+    ) -> bool:
+        """Reads on behind what cannot be read next; whether there is such a thing."""
+        topic, partition = place
+        self._consumer.incremental_unassign([TopicPartition(topic, partition)])
+        start, stopping = reading.position(place), self._stopping.is_set
+        batch = find_batch(self._settings, topic, partition, start, silent_log(), stopping)
+        is_end = False
+        if batch:
+            offsets = range(batch.first, min(batch.end, reading.open[place]))
+            unreadable(partition, offsets)
+            self._progress.note(
+                f"{topic}, partition {partition}: offsets {batch.first:,} to {batch.end - 1:,} "
+                f"cannot be read, and are passed over: {batch.reason}"
+            )
+            is_end = reading.reach(place, batch.end)
+        if not is_end:
+            position = reading.position(place)
+            self._consumer.incremental_assign([TopicPartition(topic, partition, position)])
+        return batch is not None
+
+    def _take(self, message: Message, reading: "_Reading", broken: set[Place]) -> bool:
+        """Notes how far it is, and before what cannot be read; whether this is one of the messages
+        to read."""
         where = message.topic() or "", message.partition() or 0
         offset = message.offset() or 0
+        if where in broken:
+            return False  # what the client finds behind that may be anything
         if error := message.error():
             self._check(error)
+            if is_unreadable(error):
+                broken.add(where)
+                return False
             is_wanted = False
             is_end = error.code() == KafkaError._PARTITION_EOF and reading.reach(where, offset)
         else:
@@ -205,6 +283,10 @@ class _Reading:
     def starts(self) -> list[tuple[str, int, int]]:
         """Topic, partition and offset, before the first `reach`."""
         return [(*where, start) for where, start in self._positions.items()]
+
+    def position(self, where: tuple[str, int]) -> int:
+        """The next offset to read."""
+        return self._positions[where]
 
     def is_ahead(self, where: tuple[str, int], offset: int) -> bool:
         """Whether it is within the span and was not read yet."""

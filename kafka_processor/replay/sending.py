@@ -44,8 +44,7 @@ AGAIN: Final = "run the same command again: what was sent is not sent twice"
 def transactional_id(input_topic: str) -> str:
     """One for each input, whatever the group: two replays must not miss each other.
 
-    No daemon has it: behind the last ':' there is no '-', and in a daemon's id there is always
-    one, before its INSTANCE_ID, which has no ':'.
+    No daemon has it: a topic has no '/', and in a daemon's id there is always one.
     """
     return f"kafka-processor-{input_topic}:replay"
 

@@ -51,7 +51,7 @@ class MetricsSender:
         self._end.start()
 
     def discard(self) -> None:
-        """Ends it without sending anything."""
+        """Shuts down without sending anything."""
         self._exporter.is_silent = True
         self._shut_down()
 

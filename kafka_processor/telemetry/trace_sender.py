@@ -30,7 +30,7 @@ class TraceSender:
         self._end.start()
 
     def discard(self) -> None:
-        """Ends it; nothing has been traced, so nothing is sent."""
+        """Shuts down; there is no span to send."""
         self._shut_down()
 
     def _shut_down(self) -> None:

@@ -1,6 +1,7 @@
 """A broker that comes late, goes away and comes back, refuses a login, or to create a topic."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -120,13 +121,41 @@ def create_acls(job: Job, acls: list[AclBinding]) -> None:
         created.result(10)
 
 
+def test_what_keeps_a_process_from_joining_is_named(program: Path, tmp_path: Path) -> None:
+    """An address that nobody can reach, and a group without a coordinator."""
+    nowhere = free_port()
+    kafka = LocalKafka(
+        extra_listeners={"MOVED": "PLAINTEXT"},
+        advertised_ports={"MOVED": [nowhere]},
+        properties={"offsets.topic.replication.factor": "3"},
+    )
+    with kafka, ExitStack() as daemons:
+
+        def launch(name: str, port: int) -> Daemon:
+            (tmp_path / name).mkdir()
+            settings = {
+                "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
+                "CREATE_TOPICS": "all",
+                "DEVICE_ID_KEY": "00" * 32,
+                "INPUT_TOPIC": name,
+            }
+            return daemons.enter_context(Daemon(program, tmp_path / name, settings))
+
+        ports = kafka.brokers[0].ports
+        moved, alone = launch("moved", ports["MOVED"]), launch("alone", ports["PLAINTEXT"])
+        assert str(ports["MOVED"]) in moved.wait_for_log(f"warning.*advertise.*{nowhere}|{nowhere}")
+        alone.wait_for_log("warning.*__consumer_offsets.*offsets.topic.replication.factor")
+        assert alone.is_running
+        assert len(alone.lines_with("warning")) == 1, alone.log
+
+
 def test_broker_comes_late_goes_away_and_comes_back(program: Path, tmp_path: Path) -> None:
     port = free_port()
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
         "STARTUP_RETRIES": "50",
         "CREATE_TOPICS": "all",
-        "DEVICE_ID_KEY": "00" * 32,
+        "DEVICE_ID_KEY": bytes(range(32)).hex(),
     }
     late_folder = tmp_path / "late"
     late_folder.mkdir()
@@ -157,3 +186,26 @@ def works_over_an_outage(job: Job, kafka: LocalKafka) -> None:
     wait_until(lambda: job.committed_total() == 100, lambda: f"all done:\n{waiting.log}", 45)
     waiting.stop()
     assert_each_once(job, job.results(), {0: 100})
+
+
+def test_broker_comes_back_at_another_of_the_bootstrap_addresses(
+    program: Path, tmp_path: Path
+) -> None:
+    """The clients know the address that the broker had, and find the other one all the same."""
+    ports = [free_port(), free_port()]
+    servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+    folder = tmp_path / "kafka"
+    (tmp_path / "daemons").mkdir()
+    with ExitStack() as kafkas:
+        first = kafkas.enter_context(LocalKafka(port=ports[0], folder=folder))
+        with Job(Site(servers, program, tmp_path / "daemons"), 1) as job:
+            send_load(job, 50)
+            daemon = job.start()
+            job.wait_for_lines(50)
+            first.stop()
+            daemon.wait_for_log(PROBLEM)
+            kafkas.enter_context(LocalKafka(port=ports[1], folder=folder))
+            send_load(job, 50, first=50)
+            wait_until(lambda: job.committed_total() == 100, lambda: f"all done:\n{daemon.log}", 45)
+            daemon.stop()
+            assert_each_once(job, job.results(), {0: 100})

@@ -26,16 +26,21 @@ BATCH_UNDER_A_HIGHER_LIMIT = 36 * MB
 SLOW = 100_000
 """Bytes of a message in the tests of slow ones."""
 
-# What a byte costs here is more than any input does: 1,000 messages would take 100 s.
+SLOW_MESSAGES = 150
+"""Of each partition."""
+
+# A byte costs 20 times what it may cost at most, so that all messages take a minute. At first it
+# pauses, in which the client fetches them: then one poll returns them all.
 SLOW_PROGRAM = """
 import sys, time
 from kafka_processor.main import main
 from kafka_processor.pipeline import Pipeline
 
 quick = Pipeline.work
+pauses = [3]
 
 def slow(self, partition, messages, *rest):
-    time.sleep(sum(map(len, messages)) * 1e-6)
+    time.sleep(pauses.pop() if pauses else sum(map(len, messages)) * 2e-6)
     return quick(self, partition, messages, *rest)
 
 Pipeline.work = slow
@@ -127,14 +132,17 @@ def test_slow_messages_hold_up_neither_a_rebalance_nor_a_stop(make_job: MakeJob)
     job = make_job(2)
     filling = "x" * SLOW
     for partition in range(2):
-        job.send_all([event(partition, number, x=filling) for number in range(150)], partition)
-    slow = job.launch(arguments=("-c", SLOW_PROGRAM)).wait_for_start()
+        values = [event(partition, number, x=filling) for number in range(SLOW_MESSAGES)]
+        job.send_all(values, partition)
+    program = ("-c", SLOW_PROGRAM)
+    slow = job.launch(arguments=program).wait_for_start()
     job.wait_for_lines(1)
-    other = job.launch(arguments=("-c", SLOW_PROGRAM)).wait_for_start()
-    job.wait_for_shares(2, timeout=10)
+    other = job.launch(arguments=program)
+    job.wait_for_shares(2, timeout=15)
+    other.wait_for_start()
     for daemon in (slow, other):
         daemon.stop()
     job.start()
-    job.wait_for_lines(300)
+    job.wait_for_lines(2 * SLOW_MESSAGES)
     job.daemons[-1].stop()
-    assert_each_once(job, job.results(), {0: 150, 1: 150})
+    assert_each_once(job, job.results(), {0: SLOW_MESSAGES, 1: SLOW_MESSAGES})

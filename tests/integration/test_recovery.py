@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+import pytest
 import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from kafka_processor.config import load_settings
-from kafka_processor.consumer import InputConsumer
+from kafka_processor.consumer import ConsumerEnded, InputConsumer
 from kafka_processor.exactly_once import ExactlyOnceProducer
 from kafka_processor.logs import ClientLog
 from kafka_processor.observer import Observer
@@ -106,6 +107,30 @@ def test_an_observer_that_always_raises_costs_no_message(job: Job) -> None:
         processor.leave()
     assert broken.called == set(METHODS)
     assert_each_once(job, job.results(), {0: MESSAGES})
+
+
+def test_an_exception_in_a_stop_leaves_group_and_transaction(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise others would wait for the session, and readers for the transaction, to time out."""
+    job.start().stop()  # creates the topics
+    processor, consumer, producer = make_processor(
+        job, SESSION_TIMEOUT="60", TRANSACTION_TIMEOUT="60"
+    )
+    processor.start(lambda: False, lambda: None)
+    run_until(processor, lambda: bool(consumer.owned), "its partition")
+    producer.begin()
+    producer.produce([(job.topics["errors"], None, b"{}")])
+
+    def fail(_deadline: float) -> bool:
+        raise ConsumerEnded("in the middle of a stop")
+
+    monkeypatch.setattr(processor, "_finish", fail)
+    with pytest.raises(ConsumerEnded):
+        processor.stop(2)
+    wait_until(lambda: job.members() == {}, "an empty group", 5)
+    job.wait_for_end_of_transactions()
+    assert job.results().errors == []
 
 
 def make_processor(

@@ -5,18 +5,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kafka_processor import __version__
 from tests.support.job import KEY
-from tests.support.program import Daemon, copy_program
+from tests.support.program import PROJECT_FOLDER, Daemon, copy_program
 
 SECRET = "do-not-show-this"  # of every secret setting
 SETTINGS = (
     "INPUT_TOPIC PROCESSED_TOPIC ERRORS_TOPIC CLEANED_TOPIC SUMMARY_TOPIC METRICS_TOPIC "
     "CREATE_TOPICS INPUT_PARTITIONS TOPIC_REPLICATION AUTO_OFFSET_RESET MAX_MESSAGE_AGE "
+    "MAX_MESSAGE_BYTES LOCALE_LABELS DEVICE_TYPE_LABELS "
     "ACCEPTED_APP_VERSIONS SUMMARY_PUBLISH_INTERVAL DELIVERY CONSUMER_GROUP SESSION_TIMEOUT "
     "INSTANCE_ID TRANSACTION_TIMEOUT LOG_LEVEL LOG_FORMAT KAFKA_BOOTSTRAP_SERVERS "
     "KAFKA_SECURITY_PROTOCOL KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD "
@@ -37,6 +40,10 @@ WRONG = [
     ("MAX_MESSAGE_AGE", "-1"),
     ("MAX_MESSAGE_AGE", "nan"),
     ("MAX_MESSAGE_AGE", "1 minute"),
+    ("MAX_MESSAGE_BYTES", "0"),
+    ("MAX_MESSAGE_BYTES", "104857601"),
+    ("LOCALE_LABELS", "RU,Russian"),
+    ("DEVICE_TYPE_LABELS", "android,10.0.0.1"),
     ("ACCEPTED_APP_VERSIONS", ",,"),
     ("SUMMARY_PUBLISH_INTERVAL", "0"),
     ("SUMMARY_PUBLISH_INTERVAL", "1.5"),
@@ -232,6 +239,160 @@ def test_wrong_settings_of_a_dotenv_file(program: Path, tmp_path: Path) -> None:
     ended = run(program, tmp_path, {"DEVICE_ID_KEY": KEY, "LOG_LEVEL": "info", "LOG_FORMAT": ""})
     assert ended.code == 2
     assert sorted(line.split(":")[0] for line in ended.lines) == ["DELIVERY", "LOG_FORMAT"]
+
+
+@pytest.mark.parametrize(
+    ("content", "number"),
+    [(b"A=1\nDEVICE_ID_KEY: KEY\n", 2), (b'DEVICE_ID_KEY="KEY\n', 1),
+     (b"A=1\n\xef\xbb\xbfDEVICE_ID_KEY=KEY\n", 2)],
+)  # fmt: skip
+def test_dotenv_that_is_read_in_part_makes_no_new_key(
+    tmp_path: Path, content: bytes, number: int
+) -> None:
+    program = copy_program(tmp_path / "checkout", with_project_file=True)
+    (program / ".env").write_bytes(content.replace(b"KEY\n", f"{KEY}\n".encode()))
+    ended = run(program, tmp_path / "run", {"STARTUP_RETRIES": "1"})
+    assert ended.code == 2
+    [line] = ended.lines
+    assert line.startswith(f"{program / '.env'}, line {number}: ")
+    assert KEY not in line
+    assert not (program / ".device_id.key").exists()
+
+
+def test_dotenv_that_is_named_by_every_command(program: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".env").write_text("nonsense\n")
+    (tmp_path / "named").write_text("KAFKA_SECURITY_PROTOCOL=never\n")
+    commands = {
+        "daemon": ("-m", "kafka_processor"),
+        "check": ("-m", "kafka_processor", "--check"),
+        "replay": ("-m", "kafka_processor", "replay", "--all"),
+        "dashboard": ("-m", "kafka_processor", "dashboard", "--port", "0"),
+        "audit": (str(PROJECT_FOLDER / "verify" / "verify_delivery.py"),),
+        "tail": (str(PROJECT_FOLDER / "verify" / "verify_metrics.py"),),
+    }
+    option = ("--env-file", str(tmp_path / "named"))
+    started: dict[str, Daemon] = {}
+    with ExitStack() as daemons:
+        for name, command in commands.items():
+            own = tmp_path / name
+            own.mkdir()
+            settings = {"DEVICE_ID_KEY": KEY}
+            daemon = Daemon(program, own, settings, (*command, *option), working_folder=folder)
+            started[name] = daemons.enter_context(daemon)
+        for name, daemon in started.items():
+            assert daemon.wait() == 2, name
+            [line] = daemon.log_lines
+            assert line.startswith("KAFKA_SECURITY_PROTOCOL: 'never' "), name
+
+
+def test_what_is_read_and_what_is_not_safe_is_said_once(program: Path, tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    named.write_text(f"DEVICE_ID_KEY={KEY}\nKAFKA_BOOTSTRAP_SERVER=a:1\n")
+    named.chmod(0o644)
+    login = {
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "u",
+        "KAFKA_SASL_PASSWORD": SECRET,
+        "STARTUP_RETRIES": "1",
+    }
+    start = run(program, tmp_path / "start", login, "--env-file", str(named))
+    workers = run(program, tmp_path / "workers", login, "--env-file", str(named), "--workers", "2")
+    for ended in (start, workers):
+        assert ended.code == 1
+        assert len([line for line in ended.lines if line.endswith(f"read file={named}")]) == 1
+        warnings = [line for line in ended.lines if "warning" in line and "no broker" not in line]
+        for text in ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", f"chmod o-r {named}"):
+            assert len([line for line in warnings if text in line]) == 1, ended.log
+        assert len(warnings) == 3
+        assert KEY not in ended.log
+        assert SECRET not in ended.log
+
+
+@pytest.mark.parametrize("name", ["KAFKA_PROPERTIES_FILE", "DEVICE_ID_KEY_FILE"])
+def test_file_that_others_may_write(program: Path, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("" if name == "KAFKA_PROPERTIES_FILE" else KEY)
+    file.chmod(0o646)
+    ended = run(program, tmp_path / "run", {name: str(file)})
+    assert ended.code == 2
+    [line] = [line for line in ended.lines if line.startswith(f"{name}: ")]
+    assert f"chmod go-w {file}" in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a working folder cannot be deleted")
+def test_working_folder_that_is_gone(program: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    leave = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, sys.argv[1:])"
+    command = ("-c", leave, sys.executable, "-m", "kafka_processor", "--workers", "2")
+    settings = {"DEVICE_ID_KEY": KEY, "STARTUP_RETRIES": "1"}
+    with Daemon(program, tmp_path, settings, command, working_folder=gone) as daemon:
+        assert daemon.wait() == 1
+        daemon.wait_for_log("no broker answers")
+        assert not gone.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("command", "redirected", "code"),
+    [
+        ("-m kafka_processor --help", "| true", 0),
+        ("-m kafka_processor --version", ">&-", 0),
+        ("-m kafka_processor replay --help", "| true", 0),
+        ("-m kafka_processor dashboard --help", ">/dev/full", 0),
+        (f"{PROJECT_FOLDER}/verify/verify_metrics.py --help", "| true", 0),
+        (f"{PROJECT_FOLDER}/verify/verify_delivery.py --help", ">/dev/full", 0),
+        (f"{PROJECT_FOLDER}/verify/verify_metrics.py", "2>/dev/full", 1),
+        (f"{PROJECT_FOLDER}/verify/verify_delivery.py", ">&- 2>&-", 1),
+    ],
+)
+def test_output_that_is_not_taken(
+    program: Path, tmp_path: Path, command: str, redirected: str, code: int
+) -> None:
+    settings = {"DEVICE_ID_KEY": KEY}
+    script = f'("$0" {command}; echo "code $?" >&3) 3>&2 {redirected}'
+    shell = ("-c", "import os, sys; os.execvp('sh', sys.argv[1:])", "sh", "-c", script)
+    with Daemon(program, tmp_path, settings, (*shell, sys.executable)) as daemon:
+        daemon.wait()
+        assert daemon.log_lines[-1] == f"code {code}", daemon.log
+        assert "Error" not in daemon.log
+        assert "Exception" not in daemon.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="said of Linux only")
+def test_no_core_dumps(program: Path, tmp_path: Path) -> None:
+    """Nor of workers, nor of the replay; unless they are asked for."""
+    settings = {"DEVICE_ID_KEY": KEY, "STARTUP_RETRIES": "1000"}
+    allow = settings | {"ALLOW_CORE_DUMPS": "true"}
+    with ExitStack() as daemons:
+
+        def start(name: str, settings: Mapping[str, str], *arguments: str) -> Daemon:
+            folder = tmp_path / name
+            folder.mkdir()
+            command = ("-m", "kafka_processor", *arguments)
+            return daemons.enter_context(Daemon(program, folder, settings, command))
+
+        single, allowed = start("single", settings), start("allowed", allow)
+        workers = start("workers", settings, "--workers", "2")
+        workers.wait_for_log("starting", times=2)
+        for daemon in (single, allowed):
+            daemon.wait_for_log("starting")
+        ids = [each.pid for each in psutil.Process(workers.process.pid).children(recursive=True)]
+        assert len(ids) >= 2
+        assert core_limit(allowed.process.pid) == core_limit("self")
+        for process_id in (single.process.pid, workers.process.pid):
+            assert core_limit(process_id) == ["0", "0"]
+        assert [core_limit(process_id) for process_id in ids].count(["0", "0"]) >= 2
+
+
+def core_limit(process_id: int | str) -> list[str]:
+    """Soft and hard."""
+    limits = Path(f"/proc/{process_id}/limits").read_text()
+    [line] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    return line.removeprefix("Max core file size").split()[:2]
 
 
 def test_dotenv_of_the_project_folder(tmp_path: Path) -> None:

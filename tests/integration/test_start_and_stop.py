@@ -1,7 +1,7 @@
 """Starting, stopping, keys and configuration files, with a broker that is there."""
 
 import base64
-import hashlib
+import hmac
 import json
 import signal
 import stat
@@ -26,11 +26,11 @@ from tests.support.program import (
 )
 from tests.support.waiting import wait_until
 
-OTHER_KEY = "ff" * 32
+OTHER_KEY = bytes(range(200, 232)).hex()
 
 
 def key_id(key: str) -> str:
-    return hashlib.sha256(bytes.fromhex(key)).hexdigest()[:8]
+    return hmac.digest(bytes.fromhex(key), b"kafka_processor key id", "sha256").hex()[:8]
 
 
 def test_signal_while_it_waits_for_the_input(make_job: MakeJob) -> None:
@@ -263,6 +263,81 @@ def test_check_of_good_settings_changes_nothing(job: Job) -> None:
     assert job.existing_topics() == before
     assert job.committed() == {}
     assert job.members() == {}
+
+
+def in_shell(job: Job, command: str, **settings: str) -> Daemon:
+    """Python's arguments, with redirections; the log ends with the exit code."""
+    script = f'("$0" -m kafka_processor {command.replace("@", "; echo code $? >&3) 3>&2", 1)}'
+    shell = ("-c", "import os, sys; os.execvp('sh', sys.argv[1:])", "sh", "-c", script)
+    return job.launch(job.settings(**settings), (*shell, sys.executable))
+
+
+def test_check_whose_output_is_not_taken(job: Job) -> None:
+    """Like other programs: a reader that wants no more is no error, and a full disk is one."""
+    cases = {"--check @ | true": 0, "--check @ >/dev/full": 1, "--check @ >&- 2>&-": 0}
+    daemons = {command: in_shell(job, command) for command in cases}
+    for command, daemon in daemons.items():
+        daemon.wait()
+        assert daemon.log_lines[-1] == f"code {cases[command]}", command + daemon.log
+        assert "Error" not in daemon.log
+
+
+SABOTAGE = """
+import os, sys
+def fill():
+    reading, writing = os.pipe()
+    os.set_inheritable(reading, True)
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    return writing
+def broken():
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+def full_disk():
+    return os.open("/dev/full", os.O_WRONLY)
+how = sys.argv[1]
+if how == "closed":
+    os.closerange(0, 3)
+else:
+    target = {"fill": fill, "broken": broken, "full_disk": full_disk}[how]()
+    for descriptor in (1, 2) if how != "fill" else (2,):
+        os.dup2(target, descriptor)
+os.execv(sys.executable, [sys.executable, "-m", "kafka_processor"])
+"""
+
+
+def test_output_that_is_not_taken_loses_lines_and_no_messages(make_job: MakeJob) -> None:
+    kinds = ("closed", "broken", "full_disk", "fill")
+    job = make_job(len(kinds))
+    settings = job.settings(LOG_LEVEL="debug")
+    daemons = [job.launch(settings, ("-c", SABOTAGE, kind)) for kind in kinds]
+    job.wait_for_shares(len(kinds))
+    send_load(job, 20 * len(kinds))
+    job.wait_for_lines(20 * len(kinds))
+    for daemon in daemons:
+        daemon.stop()
+    assert_each_once(job, job.results(), dict.fromkeys(range(len(kinds)), 20))
+
+
+def test_check_says_what_it_read_and_what_is_not_safe(job: Job, tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    named.write_text(f"DEVICE_ID_KEY={KEY}\nOPS_PORTS=1\n")
+    named.chmod(0o644)
+    settings = job.settings()
+    del settings["DEVICE_ID_KEY"]
+    check = job.launch(settings, (*CHECK, "--env-file", str(named)))
+    assert check.wait() == 0
+    lines = check.stdout.splitlines()
+    assert lines[0] == f"settings: read from {named}"
+    warnings = [line for line in lines if line.startswith("warning: ")]
+    assert len(warnings) == 2
+    assert "OPS_PORT?" in warnings[0]
+    assert f"chmod o-r {named}" in warnings[1]
 
 
 def test_check_disturbs_no_running_process(job: Job) -> None:

@@ -8,9 +8,17 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]
 
+from kafka_processor.config import load_settings
+from kafka_processor.dashboard.board import Board
+from kafka_processor.dashboard.feed import Feed, Start
+from kafka_processor.dashboard.state import State
+from kafka_processor.replay.scanning import silent_log
+from tests.support.audits import run_audit
 from tests.support.job import Job, MakeJob
 from tests.support.outputs import Record, Results
+from tests.support.program import PROJECT_FOLDER
 from tests.support.raw_batches import GZIP, batch_of, bomb, record_of, send_batch
+from tests.support.replays import report_of
 from tests.support.waiting import TIMEOUT, wait_until
 
 TOO_LARGE = 11_000
@@ -78,6 +86,9 @@ def test_a_batch_of_ten_thousand_that_cannot_be_read_is_passed_in_seconds(
     daemon.stop()
 
     assert took < SECONDS
+    audit = run_audit(job.settings(DELIVERY=delivery), "--json")
+    assert audit.code == 0, audit.stdout
+    assert audit.verdict["total"]["unreadable"] == 10_000
     results = job.results()
     errors = unreadable(results)
     assert sorted(errors) == list(range(3, 10_003)), "each of its offsets once, and no other"
@@ -129,6 +140,12 @@ def test_batches_that_cannot_be_read_leave_those_between_them_alone(job: Job) ->
     marker = 1
     assert len(results.processed) == end + 1 - len(broken) - marker
     assert len(results.lines) == results.total("total_received_count") == end + 1 - marker
+    audit = run_audit(job.settings(), "--json")
+    assert audit.code == 0, audit.stdout
+    assert audit.verdict["total"]["unreadable"] == len(broken)
+    report = report_of(job, "--outcome", "parse_error", code=1)
+    assert report["unreadable"] == len(report["unreadable_ids"]) == len(broken)
+    assert report["to_be_sent"] == report["gone"] == 0
 
 
 def test_a_batch_with_a_wrong_checksum_is_passed(job: Job, tmp_path: Path) -> None:
@@ -168,7 +185,7 @@ def test_others_go_on_while_a_partition_stands_before_many_such_batches(
 ) -> None:
     """A stop, a kill and a rebalance meanwhile: all the same each offset has one outcome."""
     job = make_job(2)
-    bombs = 60
+    bombs = 40
     for _ in range(bombs):
         send_batch(job.admin, job.input, 0, bomb(1, 90_000_000))
     first = job.start()
@@ -189,3 +206,39 @@ def test_others_go_on_while_a_partition_stands_before_many_such_batches(
     results = job.results()
     assert len(results.errors) == len(unreadable(results)) == bombs
     assert len(results.lines) == results.total("total_received_count") == bombs + 1
+
+
+def test_a_tail_says_what_it_cannot_read_and_goes_on(job: Job) -> None:
+    topic = job.topics["errors"]
+    job.create_topic(topic, 1)
+    for batch in (
+        batch_of(record_of(None, b"one"), 1),
+        bomb(4, 30_000_000),
+        batch_of(record_of(None, b"two"), 1),
+        cut_off(4),
+        batch_of(record_of(None, b"three"), 1),
+    ):
+        send_batch(job.admin, topic, 0, batch)
+
+    script = PROJECT_FOLDER / "verify" / "verify_processed_errors.py"
+    flags = ("--json", "--from-beginning", "--max-messages", "5", "--timeout", "20")
+    tail = run_audit(job.settings(), *flags, script=script)
+
+    assert tail.stdout.splitlines() == ["one", "two", LOGIN.decode(), LOGIN.decode(), "three"]
+    assert f"{topic}-0: offsets 1 to 4 cannot be read, reading on behind them" in tail.stderr
+    assert f"{topic}-0: offsets 8 to 9 cannot be read, reading on behind them" in tail.stderr
+
+
+def test_the_dashboard_reads_on_behind_what_it_cannot_read(job: Job) -> None:
+    topic = job.topics["errors"]
+    job.create_topic(topic, 1)
+    send_batch(job.admin, topic, 0, bomb(4, 30_000_000))
+    settings = load_settings(job.settings())
+    board = Board(State(settings, 60))
+    feed = Feed(settings, board, silent_log())
+    feed.start()
+    feed.tell([Start(topic, 0, 0)])
+    try:
+        wait_until(lambda: board.state.progress.why_unread(topic) is None, "the end of the topic")
+    finally:
+        feed.close()

@@ -50,7 +50,13 @@ def send_all_kinds(job: Job) -> Sent:
     sent = Sent()
     for partition in range(job.partitions):
         values: list[tuple[Fields | bytes, float | None]] = [
-            (login(user_id=f"user-{partition}-{number % 3}", locale=f"L{number % 4}"), None)
+            (
+                login(
+                    user_id=f"user-{partition}-{number % 3}",
+                    locale=("RU", "TX", "pt_BR", "zh-Hant")[number % 4],
+                ),
+                None,
+            )
             for number in range(PROCESSED_EACH)
         ]
         values += [(login(app_version="1.0.0"), None) for _ in range(4)]
@@ -309,6 +315,57 @@ def test_records_that_name_no_message(laboratory: Laboratory, value: object) -> 
     assert violation["records"][0]["partition"] == 1
 
 
+def test_records_of_strangers_are_told_of_and_end_nothing(laboratory: Laboratory) -> None:
+    start = f'{{"message_id":"{laboratory.job.input}-0-1","x":'.encode()
+    hostile = [
+        start + b'"' + b"x" * 900_000 + b'"}',
+        start + b"[" * 90_000 + b"]" * 90_000 + b"}",
+        b'{"message_id":"' + b"9" * 100_000 + b'-0-1"}',
+        f'{{"message_id":"{laboratory.job.input}-0-{"9" * 400}"}}'.encode(),
+        f'{{"message_id":"{laboratory.job.input}-0--1\x1b[2J"}}'.encode(),
+        b'{"message_details":[' + b"{}," * 80_000 + b"{}]}",
+        b"\xff\x1b[2J",
+    ]
+
+    def change(outputs: Outputs) -> None:
+        for name in ("processed", "errors", "cleaned", "metrics"):
+            outputs.topics[name][0:0] = [Copied(0, None, value) for value in hostile]
+        for counts in ({f"L{n}": 1 for n in range(50_000)}, {"RU": 10**300}, {"RU": -1}):
+            forged = copy.deepcopy(outputs.summary_of(0)) | {"locale_counts": counts}
+            outputs.topics["summary"].insert(0, Copied(0, None, forged))
+
+    settings = laboratory.changed(change)
+    audited = run_audit(settings, "--json")
+    assert audited.code == 1
+    assert {kind for kind, _ in audited.found()} == {"contradicting"}
+    assert {message_id for _, message_id in audited.found()} == {None}, "none of a true message"
+    summaries = [each for each in audited.violations if each["partition"] is not None]
+    assert len(summaries) == 3
+    assert audited.verdict["output_records_not_of_the_form"] >= 4 * 5
+    assert audited.verdict["total"]["messages"] == 66
+    assert "\x1b" not in run_audit(settings).stdout
+
+
+def test_headers_and_keys_that_no_record_has(laboratory: Laboratory) -> None:
+    one, other = processed(laboratory)[:2]
+
+    def change(outputs: Outputs) -> None:
+        outputs.record_of(one).headers = [("a", b"b")]
+        outputs.record_of(other).key = b"somebody else"
+        outputs.metrics_of(one).headers = [("a", b"b")]
+        outputs.metrics_of(one).key = b"key"
+        outputs.topics["summary"][-1].headers = [("a", b"b")]
+
+    audited = audit(laboratory, change)
+    said = {each["what"]: each["message_id"] for each in audited.violations}
+    assert said == {
+        "it has headers": one,
+        "its key is not its user_id": other,
+        "not of the contract's form: it has a key, it has headers": None,
+        "the summary record has headers": None,
+    }
+
+
 def test_records_of_messages_that_the_input_never_had(laboratory: Laboratory) -> None:
     unknown = f"{laboratory.job.input}-0-999999"
 
@@ -337,14 +394,14 @@ def test_a_summary_that_is_wrong(laboratory: Laboratory, name: str, said: str, c
     def tamper(outputs: Outputs) -> None:
         outputs.summary_of(1)[name] += change
         labels = outputs.summary_of(0)["locale_counts"]
-        labels["L1"] += change
+        labels["TX"] += change
         outputs.summary_of(0)["device_type_counts"] = {}
 
     audited = audit(laboratory, tamper)
     assert audited.code == 1
     first, second = sorted(audited.violations, key=lambda each: int(each["partition"]))
     assert first["kind"] == second["kind"] == "contradicting"
-    assert "locale L1" in first["what"]
+    assert "locale TX" in first["what"]
     assert "device type android" in first["what"]
     assert f"the summary has {said} " in second["what"]
     assert second["message_id"] is None
@@ -383,7 +440,7 @@ def test_messages_before_the_counting_began_are_not_audited(laboratory: Laborato
         snapshot = json.loads(metadata)
         snapshot[3], snapshot[4] = 15, snapshot[4] - 15  # the first are all processed ones
         snapshot[9] = {"android": 7}
-        snapshot[10] = {"L3": 2, "L0": 1, "L1": 1, "L2": 1, "RU": 2}
+        snapshot[10] = {"zh-Hant": 2, "TX": 1, "pt_BR": 1, "RU": 3}
         outputs.committed[0] = (offset, json.dumps(snapshot))
         lose_both(outputs, f"{laboratory.job.input}-0-3")
 

@@ -79,7 +79,7 @@ def summary(partition: int, count: int) -> dict[str, Any]:
         "replayed_count": 0,
         "error_type_counts": {"parse_error": 1},
         "device_type_counts": {"android": count - 2, "iOS": 1},
-        "locale_counts": {f"L{number}": 1 for number in range(count - 1)},
+        "locale_counts": {f"r{chr(97 + n // 1000)}-{n % 1000:03}": 1 for n in range(count - 1)},
         "timestamp": WRITTEN,
     }
 

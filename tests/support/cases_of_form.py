@@ -75,7 +75,7 @@ def parse_cases() -> list[Case]:
 
 
 def _bad_bytes() -> list[Case]:
-    """Bytes that are no UTF-8, in a value, in a name, in a field that is dropped."""
+    """Bytes that are no UTF-8, in a value; in a field that is dropped they may be read over."""
     sequences = {
         "lone byte": b"\xff",
         "latin-1": b"M\xfcller",
@@ -87,12 +87,10 @@ def _bad_bytes() -> list[Case]:
     }
     cases = []
     for name, sequence in sequences.items():
-        good = encoded(login(x="?", y=1))
+        good = encoded(login())
         for place, old, new in (
             ("user_id", b'"user-', b'"' + sequence + b"user-"),
             ("device_id", b'"593-', b'"593-' + sequence),
-            ("a dropped field", b'"?"', b'"' + sequence + b'"'),
-            ("a dropped name", b'"y"', b'"' + sequence + b'"'),
         ):
             cases.append(unparsable(f"{name} in {place}", good.replace(old, new, 1)))
     return cases
@@ -207,7 +205,7 @@ def _good_spellings() -> list[Case]:
 
 
 def _too_large_numbers_elsewhere() -> list[Case]:
-    """Where the event would be filtered, and where nothing is made of the number."""
+    """Where the event would be filtered, and where another value counts."""
     return [
         *(
             Case(
@@ -225,8 +223,7 @@ def _too_large_numbers_elsewhere() -> list[Case]:
             )
             for where, text in {
                 "before another timestamp": '{"timestamp": ' + "9" * 309 + ", ",
-                "in a dropped field": '{"x": {"y": [' + "9" * 309 + "]}, ",
-                "before another in a dropped field": '{"x": ' + "9" * 309 + ', "x": 1, ',
+                "before another ip": '{"ip": 1e400, ',
             }.items()
         ),
         processed("309 digits in a text", device_type='\\": ' + "9" * 309 + '\\"'),

@@ -170,6 +170,8 @@ def header_and_key_cases() -> list[Case]:
         "replay-of no UTF-8": [("replay-of", b"\xff\xfe")],
         "replay-of 100,000 long": [("replay-of", b"x" * 100_000)],
         "replay-of twice": [("replay-of", b"a-0-1"), ("replay-of", b"b-0-2")],
+        "replay-of a device id": [("replay-of", b"593-47-5928")],
+        "replay-of another topic": [("replay-of", b"user-login-0-0")],
         "header name in any script": [("\u044f\u0437\u044b\u043a", b"\0")],
         "header name no UTF-8": [(b"\xff\xfe", b"v")],
         "header name no UTF-8 beside others": [("a", b"1"), (b"\xe2\x82", None), ("", b"")],
@@ -184,7 +186,8 @@ def header_and_key_cases() -> list[Case]:
     return cases
 
 
-REPLAYED: Final = "user-login-3-1234567"
+REPLAYED: Final = "the first message of the partition"
+"""Stands in a header for the message_id, which is known when the case is sent."""
 
 
 def replay_cases() -> list[Case]:

@@ -11,10 +11,11 @@ from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.records import SummaryRecord
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.unreadable import UnreadableBatch
 from tests.unit.pipeline_runs import KEY, NOW, PARTITION, message, settings
 from verify.audit.entries import UNKNOWN, Names
 from verify.audit.findings import Text, Violation
-from verify.audit.inputs import input_entry
+from verify.audit.inputs import InputReader, unreadable_entry
 from verify.audit.joining import Partition
 from verify.audit.judging import Rules
 from verify.audit.lines import MAX_LINES, LineReader
@@ -45,6 +46,8 @@ class History:
     """One input partition, and all that is in the outputs, each topic of one partition."""
 
     messages: dict[int, bytes | None] = field(default_factory=dict)
+    unreadable: set[int] = field(default_factory=set)
+    """Offsets of messages that the audit cannot read."""
     records: list[Output] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     summary: SummaryRecord | None = None
@@ -63,11 +66,15 @@ class History:
 
 
 def history(
-    values: Sequence[bytes | None], step: int = 1, old: frozenset[int] = frozenset()
+    values: Sequence[bytes | None],
+    step: int = 1,
+    old: frozenset[int] = frozenset(),
+    unreadable_after: int = 0,
 ) -> History:
     """What the program makes of the messages.
 
     step: from one offset to the next. old: numbers of the messages that are too old.
+    unreadable_after: so many that cannot be read follow them.
     """
     made = History({number * step: value for number, value in enumerate(values)})
     pipeline = Pipeline(SETTINGS, KEY)
@@ -76,6 +83,13 @@ def history(
         for number, value in enumerate(values)
     ]
     work = pipeline.work(PARTITION, messages, NOW, {})
+    if unreadable_after:
+        end = len(values) * step
+        batch = UnreadableBatch(end, end + unreadable_after, "_BAD_COMPRESSION: at 5")
+        stand_ins = batch.records(end, unreadable_after)
+        work.extend(pipeline.unreadable(PARTITION, stand_ins, NOW, {}))
+        made.unreadable = {each.offset() for each in stand_ins}
+        made.messages |= dict.fromkeys(made.unreadable)
     printer = SummaryPrinter(SETTINGS, "deadbeef")
     printer.restore(PARTITION, None, None, 0, 0.0)
     printer.add(PARTITION, work, 0.0)
@@ -97,9 +111,14 @@ def audited(made: History, rules: Rules = EXACTLY_ONCE) -> tuple[list[Violation]
     partition = Partition(stretch, rules, lanes, found.append, made.texts)
     names = Names(SETTINGS.input_topic, PARTITION + 1)
     records, lines = RecordReader(SETTINGS, names), LineReader(SETTINGS, names)
+    entry = InputReader(SETTINGS).entry
     with tempfile.TemporaryDirectory() as folder, Spill(Path(folder)) as spill:
         for offset, value in made.messages.items():
-            spill.add_run(PARTITION, [input_entry(offset, value, None)])
+            is_unreadable = offset in made.unreadable
+            read = (
+                unreadable_entry(offset) if is_unreadable else entry(PARTITION, offset, value, None)
+            )
+            spill.add_run(PARTITION, [read])
         for position, output in enumerate(made.records):
             lane = TOPICS.index(output.topic)
             value = json.dumps(output.value).encode()

@@ -1,7 +1,7 @@
 """Works to count, and the counts that a summary record should hold of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -16,7 +16,8 @@ ERROR_TYPES: tuple[ErrorType, ...] = (
     "transform_error",
     "publish_error",
 )
-SHORT = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+DIGITS = frozenset("0123456789")
 
 
 class Counted(NamedTuple):
@@ -40,21 +41,41 @@ def work_of(messages: Sequence[Counted], first_offset: int) -> Work:
     )
 
 
-def labels_of(labels: Sequence[str], limit: int) -> dict[str, int]:
+def is_device_type(text: str) -> bool:
+    """The contract's rule, without a regular expression."""
+    return (
+        1 <= len(text) <= 16 and text[0] in LETTERS and set(text) <= LETTERS | DIGITS | set(" ._-")
+    )
+
+
+def is_locale(text: str) -> bool:
+    first, *others = text.replace("-", "_").split("_")
+    if others and len(others[0]) == 4 and set(others[0]) <= LETTERS:
+        del others[0]
+    if others:
+        region = others.pop(0)
+        is_letters = len(region) == 2 and set(region) <= LETTERS
+        if not (is_letters or (len(region) == 3 and set(region) <= DIGITS)):
+            return False
+    return len(first) in (2, 3) and set(first) <= LETTERS and not others
+
+
+def labels_of(labels: Sequence[str], limit: int, is_label: Callable[[str], bool]) -> dict[str, int]:
     """The contract's rule, label by label."""
     counts: dict[str, int] = {}
     for label in labels:
-        fits = 1 <= len(label) <= 16 and set(label) <= set(SHORT)
         listed = [name for name in counts if name != "__other__"]
-        name = label if fits and (label in counts or len(listed) < limit) else "__other__"
+        name = (
+            label if is_label(label) and (label in counts or len(listed) < limit) else "__other__"
+        )
         counts[name] = counts.get(name, 0) + 1
     return counts
 
 
-many_labels = st.integers(0, 90).map("label-{}".format)
+many_labels = st.integers(0, 90).map("ru-{:03}".format)
 odd_labels = st.sampled_from(
     ["RU", "ru", "", " ", "é", "a" * 16, "a" * 17, "a b", "en.US", "en_US", "a\n", "\u0661",
-     "__other__", "x" * 1024, '"', "\u0000"]
+     "__other__", "x" * 1024, '"', "\u0000", "zh-Hant-TW", "es_419", "593-47-5928", "ru-RU\n"]
 )  # fmt: skip
 labels = many_labels | odd_labels
 outcomes: st.SearchStrategy[Outcome] = st.sampled_from(

@@ -18,7 +18,7 @@ from tests.unit.audit_runs import (
     history,
 )
 from tests.unit.hostile_events import odd_addresses
-from tests.unit.pipeline_runs import EVENT, event
+from tests.unit.pipeline_runs import EVENT, PARTITION, event
 from tests.unit.reference import mask as reference_mask
 from verify.audit.entries import (
     NAME,
@@ -31,7 +31,7 @@ from verify.audit.entries import (
     fingerprint,
 )
 from verify.audit.findings import LOST
-from verify.audit.inputs import input_entry, label, masked, stays_unmasked
+from verify.audit.inputs import InputReader, masked, stays_unmasked
 from verify.audit.judging import Judgement, Rules, judge, judge_unknown
 from verify.audit.order import USERS, Order
 from verify.audit.plan import Committed, Span, Stretch, Wanted, stretch_of
@@ -39,29 +39,13 @@ from verify.audit.records import RecordReader
 from verify.audit.retention import EVERYTHING, Retention
 from verify.audit.spill import BUCKET, MAX_WAITING, Spill
 
+ENTRY = InputReader(SETTINGS).entry
+
 
 @given(odd_addresses)
 def test_the_mask_is_that_of_the_contract(ip: str) -> None:
     assert masked(ip) == reference_mask(ip)
     assert stays_unmasked(ip) == (reference_mask(ip) == ip)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("android", "android"),
-        ("a" * 16, "a" * 16),
-        ("a" * 17, "__other__"),
-        ("two words", "__other__"),
-        ("é", "__other__"),
-        ("a\n", "__other__"),
-        ("", "__other__"),
-        (None, "__other__"),
-        (5, "__other__"),
-    ],
-)
-def test_labels(value: object, expected: str) -> None:
-    assert label(value) == expected
 
 
 def test_fingerprints_are_equal_for_equal_values_only() -> None:
@@ -113,7 +97,7 @@ def test_records_that_are_none(value: bytes | None) -> None:
 # One message, whose outputs are there or not, under retention.
 
 MESSAGE, RECORD, LINE = (
-    input_entry(5, event(), None),
+    ENTRY(PARTITION, 5, event(), None),
     Record(5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, [], ""),
     Line(5, 0, 1, 0, True, 0, []),
 )
@@ -279,7 +263,7 @@ def test_what_is_audited(stretch: Stretch, start: int, stop: int, claims: int) -
 
 def test_the_spill_gives_back_what_it_got_by_buckets_and_leaves_nothing(tmp_path: Path) -> None:
     def message(offset: int) -> Message:
-        return input_entry(offset, json.dumps(EVENT).encode(), None)
+        return ENTRY(PARTITION, offset, json.dumps(EVENT).encode(), None)
 
     with Spill(tmp_path) as spill:
         offsets = [0, 1, BUCKET - 1, BUCKET, 5 * BUCKET + 3]
@@ -305,7 +289,7 @@ def test_nothing_raw_is_in_the_temporary_files(tmp_path: Path) -> None:
     with Spill(tmp_path) as spill:
         reader = RecordReader(SETTINGS, Names(SETTINGS.input_topic, 4))
         for offset, value in made.messages.items():
-            spill.add(3, input_entry(offset, value, None))
+            spill.add(3, ENTRY(PARTITION, offset, value, None))
         for output in made.records:
             spill.add(*reader.read(output.topic, 0, 0, encode(output.value)))
         assert spill.buckets(3) == [0]

@@ -29,12 +29,12 @@ def test_what_the_program_does_is_never_wrong(values: list[bytes | None]) -> Non
         assert partition.tally.audited == len(values)
 
 
-labels = st.text("abcdefg1", min_size=1, max_size=2)
+labels = st.text("abcdefg1", min_size=1, max_size=3)
 
 
 @given(st.lists(st.tuples(labels, labels), max_size=200))
 def test_counts_agree_however_many_labels_there_are(pairs: list[tuple[str, str]]) -> None:
-    many = [(a + b, b + a) for a, b in pairs] + [(f"n{n}", f"n{n}") for n in range(len(pairs))]
+    many = [(a + b, b) for a, b in pairs] + [(f"n{n}", f"ru-{n:03}") for n in range(len(pairs))]
     values = [json.dumps(EVENT | {"device_type": d, "locale": o}).encode() for d, o in many]
     found, _ = audited(history(values, step=700))
     assert found == []
@@ -167,13 +167,28 @@ def test_order_is_that_of_each_user(places: list[int], users: list[int]) -> None
 
 def test_labels_beyond_the_limits_are_counted_as_one() -> None:
     # Each comes twice; the last ones are new when the lists are full.
-    labels = [f"label-{number // 2}" for number in range(140)]
-    values = [json.dumps(EVENT | {"device_type": x, "locale": x}).encode() for x in labels]
+    labels = [number // 2 for number in range(140)]
+    values = [
+        json.dumps(EVENT | {"device_type": f"label {x}", "locale": f"ru-{x:03}"}).encode()
+        for x in labels
+    ]
     made = history(values)
     assert made.summary
     assert made.summary.locale_counts["__other__"] == 2 * (70 - 64)
     assert made.summary.device_type_counts["__other__"] == 2 * (70 - 32)
     assert audited(made)[0] == []
+
+
+def test_counts_from_before_a_label_was_listed_agree_if_they_are_in_other() -> None:
+    made = history([json.dumps(EVENT | {"locale": x}).encode() for x in ("RU", "RU", "TX", "?")])
+    assert made.summary
+    made.summary.locale_counts = {"__other__": 2, "RU": 1, "TX": 1}
+    assert audited(made)[0] == []
+    for wrong in ({"__other__": 1, "RU": 1, "TX": 1}, {"__other__": 3, "RU": 1, "TX": 1},
+                  {"RU": 3, "TX": 1}, {"__other__": 1, "RU": 2, "CA": 1}):  # fmt: skip
+        made.summary.locale_counts = wrong
+        [violation], _ = audited(made)
+        assert violation.what.startswith("the summary has locale ")
 
 
 @pytest.mark.parametrize(

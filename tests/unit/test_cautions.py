@@ -145,7 +145,7 @@ def test_a_token_that_goes_unencrypted_is_one_line(
 def test_a_name_that_is_nearly_one_of_ours_is_one_line(name: str, meant: str) -> None:
     [line] = lines_of(**{name: SECRET})
     assert line.startswith(f"{name}: ")
-    assert f" {meant} " in line
+    assert f" {meant}?" in line
     assert SECRET not in line
 
 

@@ -175,7 +175,7 @@ def test_texts_are_cut_and_what_is_unseen_is_escaped() -> None:
     board = state()
     take(board, ERRORS, failure(error_message="a\u202eb\n\x1b[2J<script>" + "x" * 10_000))
     [shown] = board.snapshot(NOW).latest_errors
-    assert shown.error_message.startswith(r"a\u202eb\n\x1b[2J<script>xxx")
+    assert shown.error_message.startswith(r"a\u202eb\u000a\u001b[2J<script>xxx")
     assert len(shown.error_message) < MAX_MESSAGE + 30
 
 

@@ -13,10 +13,10 @@ from kafka_processor.dashboard.totals import (
     MAX_PARTITIONS,
     MAX_RECORD,
     MAX_SPREAD,
-    OTHER,
     SummaryTotals,
     Totals,
 )
+from kafka_processor.labels import OTHER
 
 GROUP, TOPIC = "group/with-slash", "logins"
 
@@ -116,7 +116,7 @@ def test_what_is_not_as_documented_is_counted_and_left_out(
 
 
 def test_labels_are_bounded(totals: SummaryTotals) -> None:
-    many = {f"L{number}": 1 for number in range(2 * MAX_LABELS)}
+    many = {f"ru-{number:03}": 1 for number in range(2 * MAX_LABELS)}
     take(totals, summary(locale_counts=many, device_type_counts={"<b>": 3, "x" * 17: 4}))
     take(totals, summary(1, error_type_counts={"made_up": 2}))
     whole = read(totals)

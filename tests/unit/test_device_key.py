@@ -2,6 +2,9 @@
 
 import base64
 import os
+import random
+import re
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +19,9 @@ from kafka_processor import project_key
 from kafka_processor.config import SettingsError, load_settings
 from kafka_processor.device_key import create_key_file, parse_key, read_key_file
 
-keys = st.binary(min_size=32, max_size=100)
+keys = st.binary(min_size=32, max_size=100).filter(
+    lambda key: len(set(key)) >= 8 and not re.fullmatch(rb"[ -~]*", key)
+)
 space = st.text(" \t\r\n", max_size=3)
 
 
@@ -46,10 +51,49 @@ def test_what_is_no_key(text: str) -> None:
     assert not text.strip() or text.strip() not in str(refused.value)
 
 
+GUESSABLE = {
+    "one byte": bytes(32),
+    "few bytes": bytes(range(7)) * 10,
+    "a phrase": b"correct horse battery staple, and more",
+    "hex digits as text": b"0123456789abcdef" * 4,
+    "all that is printable": bytes(range(0x20, 0x7F)),
+}
+
+
+@pytest.mark.parametrize("key", GUESSABLE.values(), ids=GUESSABLE.keys())
+@pytest.mark.parametrize("name", ["DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "the project's own"])
+def test_a_key_that_can_be_guessed_is_refused(
+    key: bytes, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in (key.hex(), base64.b64encode(key).decode()):
+        file = tmp_path / "key"
+        file.write_text(text)
+        with pytest.raises(SettingsError, match="not a random key") as refused:
+            if name == "the project's own":
+                monkeypatch.setattr(project_key, "PROJECT_KEY_PATH", file)
+                project_key.project_key()
+            load_settings({name: str(file) if name.endswith("FILE") else text})
+        [line] = refused.value.lines
+        assert line.startswith("DEVICE_ID_KEY")
+        assert text not in line
+
+
+@given(st.integers(0, 2**64))
+def test_a_random_key_is_taken(seed: int) -> None:
+    key = random.Random(seed).randbytes(32)
+    assert parse_key(key.hex()) == key
+
+
+def test_the_least_that_is_taken() -> None:
+    for key in (bytes(range(8)) * 4, bytes(range(0x20, 0x7E)) + b"\x7f"):
+        assert parse_key(key.hex()) == key
+
+
 def test_a_key_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
-    file.write_text("\n" + "ab" * 32 + "\n")
-    assert read_key_file(str(file)) == b"\xab" * 32
+    key = bytes(range(100, 132))
+    file.write_text("\n" + key.hex() + "\n")
+    assert read_key_file(str(file)) == key
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"\x00" * 64])
@@ -114,6 +158,23 @@ def test_a_new_key_is_random_whole_and_for_its_owner_alone(tmp_path: Path, umask
     assert len(read_key_file(str(one))) >= 32
     assert read_key_file(str(one)) != read_key_file(str(two))
     assert sorted(tmp_path.iterdir()) == [one, two], "no draft is left"
+
+
+def test_a_new_key_is_on_disk_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[bool, bool]] = []
+    file, fsync = tmp_path / "key", os.fsync
+
+    def spy(descriptor: int) -> None:
+        fsync(descriptor)
+        mode = os.fstat(descriptor).st_mode
+        assert stat.S_ISDIR(mode) or os.fstat(descriptor).st_size == 65, "the whole key"
+        synced.append((stat.S_ISDIR(mode), file.exists()))
+
+    monkeypatch.setattr(os, "fsync", spy)
+    assert create_key_file(file)
+    assert synced == [(False, False), (True, True)], "the file, then under its name the folder"
 
 
 def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:

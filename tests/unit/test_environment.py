@@ -161,7 +161,7 @@ def test_a_line_that_cannot_be_read_is_named_and_not_shown(working: Path, case: 
     text, number = UNREADABLE[case]
     (working / ".env").write_bytes(text.encode())
     line = errors_of()[0]
-    assert line.startswith(f"{working / '.env'}, line {number} ")
+    assert line.startswith(f"{working / '.env'}, line {number}: ")
     assert SECRET not in line
 
 
@@ -192,7 +192,7 @@ def test_every_name_in_front_of_an_equals_sign_is_read_or_something_is_wrong(
 ) -> None:
     text = "".join(pieces)
     variables, problems = parse_dotenv(text.encode(), ["A", "B"])
-    numbers = [int(re.match("line ([0-9]+) ", problem)[1]) for problem in problems]  # type: ignore[index]
+    numbers = [int(re.match("line ([0-9]+): ", problem)[1]) for problem in problems]  # type: ignore[index]
     lines = re.split("\r\n|\n|\r", text)
     assert all(1 <= number <= len(lines) for number in numbers)
     for line in lines:

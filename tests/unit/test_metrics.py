@@ -82,7 +82,7 @@ def test_figures_are_json_numbers(timestamp: int, seconds: float, now: int) -> N
 
 
 def test_the_whole_line() -> None:
-    headers: Headers = [("replay-of", b"user-login-0-7")]
+    headers: Headers = [("replay-of", b"user-login-3-2")]
     pipeline = Pipeline(settings(), KEY)
     work = pipeline.work(
         PARTITION,
@@ -97,7 +97,7 @@ def test_the_whole_line() -> None:
     shared = {"processing_time": 0.00025, "timestamp": "2024-07-10T02:00:25.120Z"}
     assert details(list(MessageMetrics.records(work.lines, 0.00025, NOW))) == [
         {"message_id": "user-login-3-5", "outcome": "processed", "topic": "processed-output",
-         "latency": 1.5, "replay_of": "user-login-0-7", **shared},
+         "latency": 1.5, "replay_of": "user-login-3-2", **shared},
         {"message_id": "user-login-3-6", "outcome": "skipped", "topic": None,
          "latency": 61.0, **shared},
         {"message_id": "user-login-3-9", "outcome": "parse_error", "topic": "processed-errors",

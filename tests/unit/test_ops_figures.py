@@ -24,6 +24,9 @@ class Clock:
     def time_ns(self) -> int:
         return self.now * 1_000_000
 
+    def monotonic(self) -> float:
+        return self.now / 1000
+
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
@@ -194,6 +197,46 @@ def test_a_message_is_lag_from_its_poll_to_its_commit() -> None:
     tell_partition(figures, 0, read_to_the_end)
     commit(figures, {0: work})
     assert figures.lags() == {0: 0}
+
+
+def test_a_partition_that_stands_still_for_a_minute_with_messages_waiting_is_stalled(
+    clock: Clock,
+) -> None:
+    figures = Figures()
+    place(figures, 0, 5)
+    place(figures, 1, 5)
+    tell_ends(figures, {0: 9, 1: 9})
+    clock.now += 30_000
+    commit(figures, {1: work_on(figures, 1, 5, [None])})
+    clock.now += 29_999
+    assert figures.stalled(clock.monotonic()) == []
+    clock.now += 1
+    assert figures.stalled(clock.monotonic()) == [0]
+    clock.now += 30_000
+    assert figures.stalled(clock.monotonic()) == [0, 1]
+
+    commit(figures, {0: work_on(figures, 0, 5, [None])})
+    assert figures.stalled(clock.monotonic()) == [1]
+
+
+def test_a_partition_in_which_nothing_waits_is_not_stalled(clock: Clock) -> None:
+    figures = Figures()
+    place(figures, 0, 5)
+    clock.now += 100_000
+    tell_ends(figures, {0: 5})
+    assert figures.stalled(clock.monotonic()) == []
+    clock.now += 59_000
+    tell_ends(figures, {0: 6})
+    assert figures.stalled(clock.monotonic()) == [], "it has waited for a second"
+
+
+def test_a_partition_that_goes_back_to_the_same_offset_has_not_moved(clock: Clock) -> None:
+    figures = Figures()
+    place(figures, 0, 5)
+    tell_ends(figures, {0: 6})
+    clock.now += 60_000
+    place(figures, 0, 5)
+    assert figures.stalled(clock.monotonic()) == [0]
 
 
 def test_the_age_grows_from_the_last_time_that_nothing_waited(clock: Clock) -> None:

@@ -244,7 +244,7 @@ def test_a_reason_with_a_brokers_text_is_printable_and_short() -> None:
         health.set_source(lambda: "getting over: \x1b[2J\r\nX-Header: y" + "x" * 10_000)
         status, text = get(port, "/readyz")
     assert status == 503
-    assert text.startswith("getting over: \\x1b[2J\\r\\nX-Header: y")
+    assert text.startswith("getting over: \\u001b[2J\\u000d\\u000aX-Header: y")
     assert len(text) < 600
 
 

@@ -69,6 +69,19 @@ def test_it_is_ready_once_the_loop_says_so_and_the_group_is_in_reach(served: Ser
     assert served.get("/readyz")[0] == 200
 
 
+def test_it_is_not_ready_while_a_partition_stands_still(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.health.set_source(lambda: None)
+    monkeypatch.setattr(served.figures, "stalled", lambda _now: [3])
+    reason = "partitions [3] have messages waiting, and have not moved for 60 s\n"
+    assert served.get("/readyz") == (503, reason)
+    assert served.get("/healthz")[0] == 200
+    found = served.metrics()
+    assert found["kafka_processor_stalled_partitions"] == {(): 1}
+    assert found["kafka_processor_ready"] == {(): 0}
+
+
 def test_what_else_there_is(served: Served) -> None:
     assert served.get("/")[0] == 404
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Message
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kafka_processor.pipeline import Pipeline
 from tests.unit import reference
@@ -14,6 +16,8 @@ from tests.unit.pipeline_runs import (
     KEY,
     MESSAGE_ID,
     NOW,
+    OFFSET,
+    PARTITION,
     Headers,
     event,
     event_without,
@@ -21,6 +25,8 @@ from tests.unit.pipeline_runs import (
     run,
     settings,
 )
+from verify.audit.entries import NOTHING
+from verify.audit.inputs import replayed_message
 
 TOO_OLD = (1, NOW - 60_001)
 
@@ -100,16 +106,22 @@ def test_a_record_timestamp_out_of_the_world_does_no_harm(milliseconds: int) -> 
         event() + event(),
         event()[:-1],
         b"\xef\xbb\xbf" + event(),
-        event(extra="?").replace(b"?", b"\xff"),
-        event(extra="?").replace(b"?", b"\xed\xa0\x80"),
-        event(extra="?").replace(b"?", b"\\ud800"),
-        event(extra=["?"]).replace(b"?", b"\\udc00"),
+        event().replace(b"RU", b"\xff"),
+        event().replace(b"RU", b"\xed\xa0\x80"),
+        event().replace(b"RU", b"\\ud800"),
+        event(ip=["?"]).replace(b"?", b"\\udc00"),
         event().replace(b"RU", b"\xc0\x80"),
         event().replace(b"RU", b"R\nU"),
         event().replace(b"RU", b"\\ud83d\\u0041"),
         event(timestamp=float("nan")),
         event(timestamp=float("-inf")),
         event(extra=float("nan")),
+        event(extra="?").replace(b'"?"', b"tru"),
+        event(extra="?").replace(b'"?"', b"01"),
+        event(extra="?").replace(b'"?"', b"[1,]"),
+        event(extra="?").replace(b"?", b"\\x"),
+        event(extra="?").replace(b"?", b"\n"),
+        event(extra="?").replace(b'?"', b"?"),
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         event().replace(b'"RU"', b"[" * 100_000),
         event().decode().encode("utf-16"),
@@ -126,27 +138,64 @@ def test_what_is_no_json_object_in_utf_8_is_a_parse_error(value: bytes | None) -
     assert result.record["message_content"] is None
 
 
-@pytest.mark.parametrize("name", ["timestamp", "user_id", "extra"])
+@pytest.mark.parametrize(
+    "content",
+    [b'"\xff"', b'"\xed\xa0\x80"', b'"\\ud800"', b"1e400", b"9" * 400, b'[{"a":[-1e999]}]'],
+)
+def test_of_an_unlisted_field_only_the_end_has_to_be_found(content: bytes) -> None:
+    for large in (b"", b" " * 100_000):
+        value = event(extra="?").replace(b'"?"', large + content)
+        assert run(value).outcome in ("processed", "parse_error")
+        value = event(extra="?", ip=5).replace(b'"?"', large + content)
+        assert run(value).outcome in ("invalid_field", "parse_error")
+
+
+@pytest.mark.parametrize("space", [b"", b" " * 100_000])
+@pytest.mark.parametrize("name", ["timestamp", "user_id"])
 @pytest.mark.parametrize("version", ["2.3.0", "1.0"])
 @pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 309, "-1" + "0" * 309, "9" * 5000])
-def test_a_number_that_no_double_holds_is_an_error(name: str, version: str, number: str) -> None:
+def test_a_number_that_no_double_holds_is_an_error(
+    space: bytes, name: str, version: str, number: str
+) -> None:
     value = event(**{name: 0, "app_version": version})
-    value = value.replace(f'"{name}": 0'.encode(), f'"{name}": {number}'.encode())
+    value = value.replace(f'"{name}": 0'.encode(), f'"{name}": {number}'.encode()) + space
     assert number.encode() in value
     assert run(value).outcome in ("parse_error", "invalid_field", "transform_error")
 
 
-@pytest.mark.parametrize("name", ["timestamp", "extra"])
-def test_it_is_one_too_where_another_value_counts(name: str) -> None:
-    last = event(**{name: 5})
-    for number in ("1e400", "9" * 309):
-        assert run(f'{{"{name}": {number}, '.encode() + last[1:]).outcome == "parse_error"
-    assert run(f'{{"{name}": {"9" * 308}, '.encode() + last[1:]).outcome == "processed"
+@pytest.mark.parametrize("space", [b"", b" " * 100_000])
+@pytest.mark.parametrize("name", ["timestamp", "ip", "\\u0069p"])
+def test_it_is_one_too_where_another_value_counts(space: bytes, name: str) -> None:
+    last = event()[1:] + space
+    for number in ("1e400", "-1e400", "[1e400]", "0.1e310", "9" * 309, "9" * 250 + "e+99"):
+        assert run(f'{{"{name}": {number}, '.encode() + last).outcome == "parse_error"
+    texts = (r'"\",1e400,"', r'"\\\",1e400,"')
+    held = ("1e-" + "9" * 400, "0." + "0" * 400 + "1e410", "1" + "0" * 400 + "e-399")
+    for number in (
+        *texts,
+        *held,
+        "9" * 308,
+        "1e308",
+        "1e-999",
+        "0e999",
+        '"1e400"',
+        '"' + "9" * 400 + '"',
+    ):
+        assert run(f'{{"{name}": {number}, '.encode() + last).outcome == "processed"
+
+
+@pytest.mark.parametrize("space", [b"", b" " * 100_000])
+@pytest.mark.parametrize(
+    "value", [b'"\xff"', b'"\xed\xa0\x80"', b'"\\ud800"', b'["\xff"]', b'{"a":"\xff"}', b"[1,]"]
+)
+def test_what_is_no_json_is_none_too_where_another_value_counts(space: bytes, value: bytes) -> None:
+    assert run(b'{"ip":' + value + b"," + event()[1:] + space).outcome == "parse_error"
+    assert run(b'{"ip":' + value + b"," + event(ip=5)[1:] + space).outcome == "parse_error"
 
 
 @pytest.mark.parametrize("before", range(60))
 def test_it_is_found_wherever_it_begins(before: int) -> None:
-    start = f'{{"extra": {"9" * 309}, "other": "{"-" * 400}", '.replace("{", "{" + " " * before)
+    start = f'{{"locale": {"9" * 309}, "other": "{"-" * 400}", '.replace("{", "{" + " " * before)
     assert run(start.encode() + event()[1:]).outcome == "parse_error"
 
 
@@ -296,12 +345,59 @@ def test_a_refusal_concerns_that_record_alone() -> None:
 def test_a_replayed_message_says_of_which_and_counts(
     value: bytes, timestamp: tuple[int, int]
 ) -> None:
-    headers: Headers = [("other", b"x"), ("replay-of", b"user-login-0-7")]
+    headers: Headers = [("other", b"x"), ("replay-of", b"user-login-3-7")]
     result = run(value, timestamp=timestamp, headers=headers)
     assert result.work.replayed == 1
-    assert result.line["replay_of"] == "user-login-0-7"
+    assert result.line["replay_of"] == "user-login-3-7"
     if result.published:
-        assert result.record["replay_of"] == "user-login-0-7"
+        assert result.record["replay_of"] == "user-login-3-7"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, b"", b"593-47-5928", b"user-login-3-42", b"user-login-3-43", b"user-login-0-7",
+     b"user-login-2-7", b"user-login-33-7", b"other-3-7", b"user-login-3-07", b"user-login-3-+7",
+     b"user-login-3-", b"user-login-3--7", b" user-login-3-7", b"user-login-3-7\n", b"-3-7",
+     "user-login-3-\u0667".encode(), b"user-login-3-1_0", b"user-login-3-" + b"0" * 10_000,
+     b"x-user-login-3-7", b"user-login-3-7-7"],
+)  # fmt: skip
+@pytest.mark.parametrize("timestamp", [(1, NOW), TOO_OLD])
+def test_a_header_that_names_no_earlier_message_of_the_partition_is_ignored(
+    header: bytes | None, timestamp: tuple[int, int]
+) -> None:
+    assert run(event(), timestamp, [("replay-of", header)])[:2] == run(event(), timestamp)[:2]
+    assert replayed_message([("replay-of", header)], "user-login", PARTITION, OFFSET) == NOTHING
+
+
+@given(st.integers(0, 60), st.integers(0, 9), st.sampled_from(["user-login", "a", "a-1"]))
+def test_the_audit_reads_the_header_alike(offset: int, partition: int, topic: str) -> None:
+    headers: Headers = [("replay-of", f"{topic}-{partition}-{offset}".encode())]
+    result = run(event(), headers=headers)
+    named = result.line.get("replay_of")
+    assert (named is not None) == (topic == "user-login" and partition == 3 and offset < OFFSET)
+    of_audit = replayed_message(headers, "user-login", PARTITION, OFFSET)
+    assert of_audit == (hash(named) if named else NOTHING)
+
+
+@pytest.mark.parametrize("size", [1000, 50_000])
+def test_a_message_that_is_larger_than_allowed_is_not_looked_into(size: int) -> None:
+    value = event(extra="x" * (size - len(event(extra=""))))
+    assert len(value) == size
+    assert run(value, MAX_MESSAGE_BYTES=str(size)).outcome == "processed"
+    for other in (value, b"\xff" * size):
+        result = run(other, MAX_MESSAGE_BYTES=str(size - 1))
+        assert result.outcome == "parse_error"
+        assert f"MAX_MESSAGE_BYTES allows ({size - 1} bytes)" in result.record["error_message"]
+        assert result.record["user_id"] is None
+        assert result.record["message_content"] is None
+    assert run(value, timestamp=TOO_OLD, MAX_MESSAGE_BYTES="1").outcome == "skipped"
+    assert run(None, MAX_MESSAGE_BYTES="1").outcome == "parse_error"
+
+
+def test_by_default_a_message_may_have_a_mebibyte() -> None:
+    empty = len(event(extra=""))
+    assert run(event(extra="x" * (2**20 - empty))).outcome == "processed"
+    assert run(event(extra="x" * (2**20 - empty + 1))).outcome == "parse_error"
 
 
 class MessageWithUnreadableHeaders:
@@ -333,7 +429,7 @@ def test_headers_whose_names_are_no_text_are_those_of_no_replay(
     value: bytes, timestamp: tuple[int, int], outcome: str
 ) -> None:
     strange = MessageWithUnreadableHeaders(message(value, 42, timestamp))
-    replayed = message(event(), 43, headers=[("replay-of", b"user-login-0-7")])
+    replayed = message(event(), 43, headers=[("replay-of", b"user-login-3-7")])
     work = Pipeline(settings(), KEY).work(3, [strange, replayed], NOW, {})
     assert work.outcomes == Counter([outcome, "processed"])
     assert work.replayed == 1

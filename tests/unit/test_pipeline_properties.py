@@ -37,7 +37,7 @@ def test_any_bytes_whatever_have_exactly_one_outcome(value: bytes | None) -> Non
 @given(events())
 @example(b"[" * 1_000_000)
 @example(b'{"a":' * 200_000)
-@example(b'{"ip":"' + b"1" * 2_000_000 + b'"}')
+@example(b'{"ip":"' + b"1" * 1_000_000 + b'"}')
 def test_every_outcome_is_the_one_that_the_contract_says(value: bytes) -> None:
     check_against_reference(value)
 
@@ -49,11 +49,12 @@ def test_a_number_that_no_double_holds_is_an_error_wherever_it_stands(value: byt
 
 def check_against_reference(value: bytes | None) -> None:
     result = run(value)
-    expected = reference.expect(value, KEY, ACCEPTED)
-    if expected is None:
-        assert result.outcome in ERRORS
+    allowed = reference.expect(value, KEY, ACCEPTED)
+    if None in allowed and result.outcome in ERRORS:
         return
-    assert result.outcome == expected.outcome
+    fitting = [each for each in allowed if each and each.outcome == result.outcome]
+    assert fitting, f"{result.outcome}, allowed: {allowed}"
+    expected = fitting[0]
     assert result.published is not None
     assert result.published.topic == TOPICS.get(expected.outcome, "processed-errors")
     assert result.line == {

@@ -1,18 +1,27 @@
 """What is held of the candidates, and how the look at the input settles each."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kafka_processor.replay.candidates import Candidates, PartitionCandidates, State
 from kafka_processor.replay.copies import (
+    Digester,
     Pace,
     UnreadableHeaders,
     headers_of,
     headers_of_copy,
     original_of,
 )
-from kafka_processor.replay.outcomes import NO_TIME, is_same_message, position_in
+from kafka_processor.replay.outcomes import (
+    NO_TIME,
+    is_same_message,
+    passed_on,
+    position_in,
+)
 from kafka_processor.replay.selection import Selection
 
 ANY = Selection()
@@ -204,3 +213,137 @@ def test_pace() -> None:
     assert late[-1] >= 1060 + 2.0 - 0.2, "a long pause is not made up for"
     fast = sent_at(100_000, [1000.0] * 100_000)
     assert 1000.8 <= fast[-1] <= 1001
+
+
+# What other records tell of a candidate
+
+
+def met(
+    outcome: str = "parse_error", *, content: Mapping[str, Any] | None = None
+) -> PartitionCandidates:
+    """One candidate at offset 5, whose message was met."""
+    candidates = PartitionCandidates()
+    candidates.add(5, outcome, TIME)
+    candidates.sort()
+    candidates.decide(5, content, TIME, ANY, digest=77)
+    return candidates
+
+
+PASSED: dict[str, Any] = {"app_version": "1", "device_type": "d", "locale": "l", "timestamp": 1}
+
+
+def test_a_message_that_was_processed_is_not_sent_on_the_word_of_an_error_record() -> None:
+    for has_output in (True, False):
+        candidates = met(content=PASSED)
+        if has_output:
+            candidates.note_processed(5, passed_on(PASSED))
+        else:
+            candidates.note_line(5, "processed", TIME)
+        candidates.note_line(5, "parse_error", TIME)
+        for _ in range(2):  # the second time after a refusal
+            candidates.settle(None)
+            assert candidates.state_of(5) == State.CONTRADICTED
+            candidates.forget_the_input()
+            candidates.decide(5, PASSED, TIME, ANY, digest=77)
+
+
+def test_a_line_that_tells_of_another_outcome_contradicts() -> None:
+    candidates = met()
+    candidates.note_line(5, "filtered", TIME)
+    candidates.settle(None)
+    assert candidates.state_of(5) == State.CONTRADICTED
+
+
+@pytest.mark.parametrize("lines", [(), ("parse_error",), ("skipped",), ("filtered", "parse_error")])
+def test_lines_that_do_not_contradict(lines: tuple[str, ...]) -> None:
+    """A repeat, which `at-least-once` allows, may have become too old."""
+    candidates = met()
+    for outcome in lines:
+        candidates.note_line(5, outcome, TIME)
+    candidates.settle(6)
+    assert candidates.state_of(5) == State.WAITING
+
+
+@pytest.mark.parametrize(
+    ("outcome", "lines", "state"),
+    [
+        # The line of the attempt that the broker refused, with DELIVERY=at-least-once.
+        ("publish_error", ("processed", "publish_error"), State.WAITING),
+        ("publish_error", ("processed",), State.CONTRADICTED),
+        # Processed, and then repeated too late: its record may be deleted.
+        ("skipped", ("processed", "skipped"), State.CONTRADICTED),
+        ("parse_error", ("processed", "skipped"), State.CONTRADICTED),
+    ],
+)
+def test_lines_that_say_processed_too(outcome: str, lines: tuple[str, ...], state: State) -> None:
+    candidates = met(outcome)
+    for line in lines:
+        candidates.note_line(5, line, TIME)
+    candidates.settle(6)
+    assert candidates.state_of(5) == state
+
+
+def test_records_about_a_message_of_an_earlier_topic_do_not_count() -> None:
+    candidates = met(content=PASSED)
+    candidates.note_processed(5, passed_on(PASSED | {"timestamp": 2}))
+    candidates.note_line(5, "processed", TIME - 700_000)
+    candidates.note_line(5, "no outcome", TIME)
+    candidates.note_line(6, "processed", TIME)
+    candidates.note_processed(6, passed_on(PASSED))
+    candidates.settle(None)
+    assert candidates.state_of(5) == State.WAITING
+
+
+def test_a_forged_record_beside_a_true_one_does_not_keep_it_back() -> None:
+    for order in (["transform_error", "parse_error"], ["parse_error", "transform_error"]):
+        candidates = PartitionCandidates()
+        for outcome in order:
+            candidates.add(5, outcome, TIME)
+        candidates.sort()
+        candidates.decide(5, None, TIME, ANY)
+        candidates.note_line(5, "parse_error", TIME)
+        candidates.settle(6)
+        assert list(candidates) == [(5, "parse_error", State.WAITING)]
+
+
+def test_what_the_group_has_not_read_cannot_have_failed() -> None:
+    for committed, state in ((None, State.WAITING), (6, State.WAITING), (5, State.PENDING)):
+        candidates = met()
+        candidates.settle(committed)
+        assert candidates.state_of(5) == state
+
+
+def test_a_copy_counts_with_the_key_and_value_of_its_original_only() -> None:
+    candidates = met()
+    assert not candidates.note_copy(5, digest=78)
+    assert candidates.state_of(5) == State.WAITING
+    assert candidates.note_copy(5, digest=77)
+    assert candidates.state_of(5) == State.REPEATED
+    assert not candidates.note_copy(5, digest=78)
+    candidates.note_line(5, "processed", TIME)
+    candidates.settle(None)
+    assert candidates.state_of(5) == State.REPEATED, "there is nothing left to send"
+
+
+def test_no_copy_makes_up_for_a_message_that_was_replaced() -> None:
+    candidates = failed_at(5)
+    candidates.decide(5, None, TIME + 1, ANY)
+    assert candidates.note_copy(5)
+    assert candidates.state_of(5) == State.REPLACED
+
+
+parts = st.none() | st.binary(max_size=5)
+
+
+@given(parts, parts, parts, parts)
+@example(b"a", b"b", b"ab", None)
+@example(None, b"", b"", None)
+def test_digests_differ_where_key_or_value_do(
+    key: bytes | None, value: bytes | None, other_key: bytes | None, other_value: bytes | None
+) -> None:
+    digester = Digester(b"secret")
+    is_same = (key, value) == (other_key, other_value)
+    one, other = digester.digest(key, value), digester.digest(other_key, other_value)
+    assert (one == other) == is_same
+    assert -(2**63) <= one < 2**63
+    assert Digester(b"another").digest(key, value) != one

@@ -34,8 +34,8 @@ def test_complete_is_what_was_sent_or_can_be() -> None:
     assert report(WAITING=2, REPEATED=1, NOT_CHOSEN=5).is_complete
     assert report(is_dry_run=False, SENT=2, REPEATED=1).is_complete
     assert not report(is_dry_run=False, SENT=2, WAITING=1).is_complete
-    for left in (report(MISSING=1), report(REPLACED=1), report(REFUSED=1)):
-        assert not left.is_complete
+    for left in ("MISSING", "REPLACED", "REFUSED", "CONTRADICTED", "PENDING"):
+        assert not Report("t", candidates(**{left: 1}), {}, 0, {}, is_dry_run=True).is_complete
     assert not report(stopped="by a signal").is_complete
     assert not Report("t", Candidates(), {(0, 1): "x"}, 0, {}, is_dry_run=True).is_complete
 
@@ -80,6 +80,23 @@ def test_named_ones_that_the_message_ruled_out_are_told_of() -> None:
     text = Report("t", found, named, 3, {"errors": 2}, is_dry_run=True).for_people()
     for part in ("t-9-9: why", "t-2-0: ", "3 that are repeats", "2 records", "errors"):
         assert part in text
+
+
+def test_forged_records_are_named() -> None:
+    forged = Report(
+        "user-login", candidates(CONTRADICTED=7, PENDING=1), {}, 0, {}, is_dry_run=True,
+        forged_copies=[(4, 9), (4, 11)], forged_copies_found=2,
+    )  # fmt: skip
+    told = forged.for_programs()
+    assert (told["contradicted"], told["not_processed_yet"], told["forged_copies"]) == (7, 1, 2)
+    assert told["contradicted_ids"] == [f"user-login-7-{offset}" for offset in range(7)]
+    assert told["not_processed_yet_ids"] == ["user-login-8-0"]
+    assert told["forged_copy_ids"] == ["user-login-4-9", "user-login-4-11"]
+    text = " ".join(forged.for_people().split())
+    assert "user-login-7-4 and 2 more (all with --json): other records say" in text
+    assert "user-login-8-0: the group has not read them yet" in text
+    assert "user-login-4-9, user-login-4-11: they name a message in replay-of" in text
+    assert "there is nothing to send" in text
 
 
 def test_progress_in_a_pipe_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

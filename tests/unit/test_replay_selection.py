@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
-from kafka_processor.replay.candidates import State
+from kafka_processor.replay.candidates import Candidates, State
 from kafka_processor.replay.finding import Finder
-from kafka_processor.replay.outcomes import fields_of
+from kafka_processor.replay.outcomes import NO_TIME, _fingerprint, fields_of
 from kafka_processor.replay.selection import Selection, Told, field_matches
 from tests.unit.hostile_events import events
 from tests.unit.pipeline_runs import (
@@ -245,3 +245,59 @@ def test_another_key_does_not_matter() -> None:
     candidates.decide(OFFSET, fields, NOW, finder._selection)
     assert candidates.state_of(OFFSET) == State.WAITING
     assert result.record["message_id"] == MESSAGE_ID
+
+
+@given(
+    events() | st.binary() | st.none(),
+    st.sampled_from([(1, NOW), (1, NOW + 9_000_000), (0, -1)]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_was_processed_is_not_sent_on_the_word_of_a_forged_record(
+    value: bytes | None, timestamp: tuple[int, int], has_output: bool, is_filtered: bool
+) -> None:
+    """The daemon's own records of any message tell enough, each topic by itself."""
+    result = run(value, timestamp=timestamp)
+    if result.outcome != "processed" or result.published is None:
+        return
+    candidates = Candidates()
+    finder = Finder(settings(), Selection())
+    finder.candidates = candidates
+    created = timestamp[1] if timestamp[0] else None
+    # The mark is what a forger who has read the input would see to.
+    mark = _fingerprint(fields_of(value) or {}) if is_filtered else created
+    outcome = "filtered" if is_filtered else "parse_error"
+    candidates.add((PARTITION, OFFSET), outcome, NO_TIME if mark is None else mark)
+    candidates.sort()
+    partition = candidates.partitions[PARTITION]
+    partition.decide(OFFSET, fields_of(value), created, Selection())
+    assert partition.state_of(OFFSET) == State.WAITING
+    if has_output:
+        finder.weigh("processed-output", result.published.value)
+    else:
+        finder.weigh(METRICS, json.dumps({"message_details": [result.line]}).encode())
+    candidates.settle({})
+    assert partition.state_of(OFFSET) == State.CONTRADICTED
+    assert not finder.unknown_records
+
+
+@given(events() | st.binary() | st.none())
+def test_the_daemons_own_records_contradict_no_candidate(value: bytes | None) -> None:
+    result = run(value, ACCEPTED_APP_VERSIONS="other")
+    if result.published is None:
+        return
+    finder = Finder(settings(), Selection())
+    finder.read(result.published.topic, result.published.value)
+    finder.candidates.sort()
+    partition = finder.candidates.partitions[PARTITION]
+    partition.decide(OFFSET, fields_of(value), NOW, Selection())
+    finder.weigh(METRICS, json.dumps({"message_details": [result.line]}).encode())
+    finder.candidates.settle({PARTITION: OFFSET + 1})
+    assert partition.state_of(OFFSET) == State.WAITING
+
+
+@given(st.sampled_from(["processed-output", METRICS]), events() | st.binary() | st.none())
+def test_other_records_of_any_form_are_passed_over(topic: str, value: bytes | None) -> None:
+    finder = Finder(settings(), Selection(outcomes=frozenset({"parse_error"})))
+    finder.weigh(topic, value)
+    assert finder.other_topics == ["processed-output", METRICS]

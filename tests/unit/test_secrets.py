@@ -6,7 +6,7 @@ import pytest
 
 from kafka_processor.config import SettingsError, load_settings
 
-SECRET_KEY = "5ec4e7" * 12
+SECRET_KEY = "5ec4e7010203040506" * 4
 SECRETS = {
     "KAFKA_SASL_PASSWORD": "sasl-5ec4e7-password",
     "KAFKA_SSL_KEY_PASSWORD": "ssl-5ec4e7-password",

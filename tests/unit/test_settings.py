@@ -23,6 +23,9 @@ DEFAULTS: dict[str, Any] = {
     "INPUT_PARTITIONS": 4,
     "AUTO_OFFSET_RESET": "earliest",
     "MAX_MESSAGE_AGE": 60,
+    "MAX_MESSAGE_BYTES": 1_048_576,
+    "LOCALE_LABELS": None,
+    "DEVICE_TYPE_LABELS": None,
     "ACCEPTED_APP_VERSIONS": {"2.3.0"},
     "SUMMARY_PUBLISH_INTERVAL": 1000,
     "DELIVERY": "exactly-once",
@@ -56,7 +59,7 @@ WRONG: list[tuple[str, str]] = [
       for wrong in ("a b", "a/b", "é", ".", "..", "x" * 250, "a\nb")),
     *((name, wrong)
       for name in ("INPUT_PARTITIONS", "TOPIC_REPLICATION", "SUMMARY_PUBLISH_INTERVAL",
-                   "STARTUP_RETRIES", "OPS_PORT")
+                   "STARTUP_RETRIES", "OPS_PORT", "MAX_MESSAGE_BYTES")
       for wrong in ("0", "-1", "1.5", "one", "1e3", "\u0661", "1_000", "9" * 5000)),
     *((name, wrong)
       for name in ("SESSION_TIMEOUT", "TRANSACTION_TIMEOUT", "MAX_MESSAGE_AGE")

@@ -97,9 +97,7 @@ def test_what_cannot_be_written_is_dropped(
     assert b"Exception" not in ended.stderr
     assert result(environment) == delivered
     if redirected == ">/dev/full":
-        assert (
-            ended.stderr.splitlines()[-1] == b"stdout cannot be written (No space left on device)"
-        )
+        assert ended.stderr.splitlines()[-1] == b"cannot write to stdout (No space left on device)"
 
 
 @pytest.mark.parametrize("descriptor", ["stdout", "stderr"])

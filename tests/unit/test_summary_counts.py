@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from kafka_processor.records import Outcome, decode_snapshot
 from kafka_processor.summary_printer import PartitionCounts, SummaryPrinter
 from tests.unit.pipeline_runs import NOW, settings
-from tests.unit.summary_runs import ERROR_TYPES, Counted, batches, labels_of, work_of
+from tests.unit.summary_runs import (
+    ERROR_TYPES,
+    Counted,
+    batches,
+    is_device_type,
+    is_locale,
+    labels_of,
+    work_of,
+)
 
 LARGEST = 2**63 - 1
 METADATA_LIMIT = 4096
@@ -61,8 +69,10 @@ def test_the_sums_add_up_however_messages_are_batched_and_restored(
         "error_count": sum(errors.values()),
         "replayed_count": sum(message.replayed for message in messages),
         "error_type_counts": errors,
-        "device_type_counts": labels_of([message.device_type for message in processed], 32),
-        "locale_counts": labels_of([message.locale for message in processed], 64),
+        "device_type_counts": labels_of(
+            [message.device_type for message in processed], 32, is_device_type
+        ),
+        "locale_counts": labels_of([message.locale for message in processed], 64, is_locale),
         "timestamp": "2024-07-10T02:00:25.120Z",
     }
 
@@ -73,30 +83,47 @@ def labelled(count: int, make: str) -> list[Counted]:
 
 def test_labels_after_the_first_64_locales_and_32_device_types_count_as_other() -> None:
     counts = PartitionCounts(0)
-    counts.add(work_of([Counted("processed", "a b", "")], 0))
-    counts.add(work_of(labelled(70, "label-{}"), 1))
+    counts.add(work_of([Counted("processed", "1", "")], 0))
+    counts.add(work_of(labelled(70, "ru-{:03}"), 1))
     assert counts.locales["__other__"] == 1 + 6
     assert counts.device_types["__other__"] == 1 + 38
-    assert [f"label-{n}" in counts.locales for n in (63, 64)] == [True, False]
-    assert [f"label-{n}" in counts.device_types for n in (31, 32)] == [True, False]
+    assert [f"ru-{n:03}" in counts.locales for n in (63, 64)] == [True, False]
+    assert [f"ru-{n:03}" in counts.device_types for n in (31, 32)] == [True, False]
 
-    counts.add(work_of(labelled(70, "label-{}"), 71))
-    assert counts.locales["label-0"] == 2, "a listed label stays"
+    counts.add(work_of(labelled(70, "ru-{:03}"), 71))
+    assert counts.locales["ru-000"] == 2, "a listed label stays"
     assert counts.locales["__other__"] == 1 + 2 * 6
 
 
-@pytest.mark.parametrize("label", ["a" * 17, "", " a", "a b", "é", "a\n", "a.b", "\u0661", "a/b"])
-def test_what_is_no_label_counts_as_other(label: str) -> None:
-    counts = PartitionCounts(0)
-    counts.add(work_of([Counted("processed", label, label)], 0))
-    assert counts.locales == counts.device_types == {"__other__": 1}
+def restored(metadata: str, offset: int, **given_settings: str) -> dict[str, object]:
+    summary = SummaryPrinter(settings(**given_settings), "0123abcd")
+    assert summary.restore(0, offset, metadata, offset, 0.0) is None
+    return record_of(summary)
 
 
-@pytest.mark.parametrize("label", ["a" * 16, "AZaz09_-", "0", "-"])
-def test_labels_are_kept_as_they_are(label: str) -> None:
-    counts = PartitionCounts(0)
-    counts.add(work_of([Counted("processed", label, label)], 0))
-    assert counts.locales == counts.device_types == {label: 1}
+def test_stored_counts_of_what_is_no_longer_a_label_are_kept_as_other() -> None:
+    invented = {f"x{n}-y{n}": 1 for n in range(60)}
+    locales = {**invented, "RU": 7, "__other__": 2, "593-47-5928": 1, "\x1b[31m": 1}
+    counts = PartitionCounts(9)
+    counts.processed = 71
+    counts.locales, counts.device_types = dict(locales), {"android": 70, "1.2.3.4": 1}
+    metadata = counts.snapshot("0123abcd")
+    assert restored(metadata, 9)["locale_counts"] == {"__other__": 64, "RU": 7}
+    assert restored(metadata, 9)["device_type_counts"] == {"__other__": 1, "android": 70}
+    record = restored(metadata, 9, LOCALE_LABELS="TX,US", DEVICE_TYPE_LABELS="iOS, android")
+    assert record["locale_counts"] == {"__other__": 71}
+    assert record["device_type_counts"] == {"__other__": 1, "android": 70}
+
+
+def test_with_a_fixed_list_exactly_its_items_are_listed() -> None:
+    summary = SummaryPrinter(settings(LOCALE_LABELS="RU, pt_BR", DEVICE_TYPE_LABELS="iOS"), "0" * 8)
+    summary.restore(0, None, None, 0, 0.0)
+    invented = [Counted("processed", f"device {n}", f"x{chr(97 + n % 26)}") for n in range(70)]
+    real = [Counted("processed", "iOS", "pt_BR"), Counted("processed", "ios", "RU")]
+    summary.add(0, work_of(invented + real, 0), 0.0)
+    record = record_of(summary)
+    assert record["locale_counts"] == {"__other__": 70, "pt_BR": 1, "RU": 1}
+    assert record["device_type_counts"] == {"__other__": 71, "iOS": 1}
 
 
 def largest_counts() -> PartitionCounts:
@@ -107,11 +134,14 @@ def largest_counts() -> PartitionCounts:
     """
     counts = PartitionCounts(LARGEST, "iO/A+LWe")
     counts.replayed = LARGEST
-    names = [f"sixteen-chars-{n:02}" for n in range(64)]
-    assert {len(name) for name in names} == {16}
-    counts.locales = dict.fromkeys([*names, "__other__"], 10**17)
+    locales = [f"zzz-Hant-{n:03}" for n in range(64)]
+    names = [f"sixteen c.ars_{n:02}" for n in range(32)]
+    assert all(is_locale(name) for name in locales)
+    assert not any(is_locale(name + letter) for name in locales for letter in "a1-_")
+    assert all(is_device_type(name) and len(name) == 16 for name in names)
+    counts.locales = dict.fromkeys([*locales, "__other__"], 10**17)
     counts.processed = sum(counts.locales.values())
-    counts.device_types = dict.fromkeys([*names[:32], "__other__"], 10**17)
+    counts.device_types = dict.fromkeys([*names, "__other__"], 10**17)
     for name in names[:3]:
         counts.device_types[name] = 10**18
     counts.errors = dict.fromkeys(ERROR_TYPES, 10**17)
@@ -134,14 +164,16 @@ def test_the_worst_snapshot_fits_into_the_metadata_of_an_offset() -> None:
 
 def test_the_worst_snapshot_comes_back_whole() -> None:
     counts = largest_counts()
-    restored = PartitionCounts.restored(decode_snapshot(counts.snapshot("0123abcd")))
-    assert vars(restored) == vars(counts)
+    again = PartitionCounts(0)
+    again.take_up(decode_snapshot(counts.snapshot("0123abcd")))
+    assert vars(again) == vars(counts)
 
 
 def test_no_more_labels_than_the_worst_case_has_are_ever_kept() -> None:
     counts = PartitionCounts(0)
     for batch in range(20):
-        counts.add(work_of(labelled(100, f"{batch}-label-{{}}"), 100 * batch))
+        letter = chr(97 + batch)
+        counts.add(work_of(labelled(100, f"{letter}x-{{:03}}"), 100 * batch))
     assert len(counts.locales) == 65
     assert len(counts.device_types) == 33
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kafka_processor.records import ErrorType, Snapshot
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
+from kafka_processor.transformer import former_key_id, key_id
 from tests.unit.pipeline_runs import NOW, settings
 from tests.unit.summary_runs import Counted, work_of
 
@@ -205,6 +206,26 @@ def test_a_changed_key_may_be_allowed_and_counts_go_on_under_it() -> None:
     assert again.restore(0, *summary.snapshot(0), offset, 0.0) is None
     [record] = published(again, 0).values()
     assert record["processed_count"] == 7
+
+
+def test_counts_under_the_former_name_of_the_same_key_go_on_under_the_new_one() -> None:
+    key = bytes(range(32))
+    before = printer(former_key_id(key))
+    before.restore(0, None, None, 0, 0.0)
+    before.add(0, work_of([Counted("processed")] * 7, 0), 0.0)
+    upgraded = SummaryPrinter(settings(), key_id(key), former_key_id(key))
+    assert upgraded.restore(0, *before.snapshot(0), 7, 0.0) is None
+    offset, metadata = upgraded.snapshot(0)
+    assert former_key_id(key) not in metadata
+    again = printer(key_id(key))
+    assert again.restore(0, offset, metadata, offset, 0.0) is None
+    [record] = published(again, 0).values()
+    assert record["processed_count"] == 7
+    other = bytes(range(1, 33))
+    with pytest.raises(KeyChangedError):
+        SummaryPrinter(settings(), key_id(other), former_key_id(other)).restore(
+            0, *before.snapshot(0), 7, 0.0
+        )
 
 
 def test_taking_up_a_partition_again_drops_what_was_not_committed() -> None:

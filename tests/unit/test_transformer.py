@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.transformer import Pseudonymizer, key_id, mask_ip
+from kafka_processor.transformer import Pseudonymizer, former_key_id, key_id, mask_ip
 from tests.unit import reference
 from tests.unit.hostile_events import odd_addresses
 
@@ -22,7 +22,16 @@ def test_a_pseudonym_is_the_hmac_sha256_of_the_id(key: bytes, device_id: str) ->
     pseudonymizer = Pseudonymizer(key)
     assert pseudonymizer.pseudonym(device_id) == expected
     assert pseudonymizer.pseudonym(device_id) == expected, "the second time"
-    assert pseudonymizer.key_id == key_id(key) == hashlib.sha256(key).hexdigest()[:8]
+    assert pseudonymizer.key_id == key_id(key) == expected_key_id(key)
+
+
+def expected_key_id(key: bytes) -> str:
+    return hmac.new(key, b"kafka_processor key id", "sha256").hexdigest()[:8]
+
+
+@given(st.binary(min_size=1))
+def test_the_name_of_a_key_is_no_hash_of_it(key: bytes) -> None:
+    assert key_id(key) != hashlib.sha256(key).hexdigest()[:8] == former_key_id(key)
 
 
 def test_a_pseudonym_is_the_same_on_every_machine() -> None:

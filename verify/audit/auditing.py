@@ -12,7 +12,7 @@ from typing import Final
 from kafka_processor.config import Settings, SettingsError
 from verify.audit.cluster import Cluster
 from verify.audit.entries import OUTCOMES, SKIPPED, Names, folded
-from verify.audit.findings import CONTRADICTING, Tally, Text, Violation
+from verify.audit.findings import CONTRADICTING, Place, Tally, Text, Violation
 from verify.audit.gathering import Gathering
 from verify.audit.joining import Partition
 from verify.audit.judging import Rules
@@ -31,6 +31,7 @@ from verify.audit.retention import Retention
 from verify.audit.spill import Spill
 from verify.audit.summaries import Summaries
 from verify.connection import ReaderError
+from verify.unreadable import Unreadable
 
 EXACTLY_ONCE: Final = "exactly-once"
 
@@ -131,8 +132,19 @@ class Audit:
     def _read_summaries(self, spans: Spans, committed: Mapping[int, Committed]) -> Summaries:
         topic = self._settings.summary_topic
         summaries = Summaries(self._settings, committed, self._tell)
+
+        def take_unreadable(partition: int, found: Unreadable) -> None:
+            for offset in range(found.first, found.end):
+                what = f"not of the contract's form: it cannot be read ({found.reason})"
+                place = Place(topic, partition, offset)
+                self._tell(Violation(CONTRADICTING, what, None, None, [place]))
+
         self._reader.read(
-            topic, spans, summaries.take, lambda number: self._cluster.span(topic, number).start
+            topic,
+            spans,
+            summaries.take,
+            lambda number: self._cluster.span(topic, number).start,
+            take_unreadable,
         )
         return summaries
 

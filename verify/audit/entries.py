@@ -26,6 +26,8 @@ UNKNOWN: Final = len(OUTCOMES)
 """An outcome that is none of the contract's."""
 CODE_OF_OUTCOME: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
+UNREADABLE: Final = "unreadable record: "
+"""How the error message about a record begins that the client cannot hand out."""
 NOTHING: Final = 0
 """The fingerprint of what is absent, null, empty or not to be kept."""
 
@@ -44,7 +46,8 @@ class Message(Struct, array_like=True, gc=False):
     device_id: int
     """NOTHING too for an id that is the message's own masked address."""
     ip_length: int
-    """Of its text in lower case, as `device_id_length`."""
+    """Of its text in lower case, as `device_id_length`. Negative: the record cannot be read, and
+    nothing of it is known but its offset."""
     device_id_length: int
     device_label: str
     locale_label: str
@@ -52,6 +55,10 @@ class Message(Struct, array_like=True, gc=False):
     ip_folded: int = NOTHING
     """Of the text in lower case, as it is compared with what does not pass through."""
     device_id_folded: int = NOTHING
+
+    @property
+    def is_unreadable(self) -> bool:
+        return self.ip_length < 0
 
 
 class Record(Struct, array_like=True, gc=False):
@@ -78,7 +85,8 @@ class Record(Struct, array_like=True, gc=False):
     others: list[tuple[str, int]]
     """Strings where the contract has none, or one of another form: field and fingerprint."""
     text: str
-    """The error message in lower case, where it could hold a value."""
+    """The error message in lower case, where it could hold a value, or says that a record is
+    unreadable."""
     key_id: int = NOTHING
     """NOTHING too for a key that the group is known to have."""
     written: int = NOTHING

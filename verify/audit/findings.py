@@ -49,6 +49,8 @@ class Tally:
     """Audited, without an outcome that can be named."""
     repeated: int = 0
     """More than one record or metrics line, which `at-least-once` allows."""
+    unreadable: int = 0
+    """Of the audited ones, those that the audit cannot read either."""
     not_auditable: int = 0
     """Retention has deleted what would say whether all is well."""
     violations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
@@ -62,6 +64,7 @@ class Tally:
         self.errors += other.errors
         self.unknown += other.unknown
         self.repeated += other.repeated
+        self.unreadable += other.unreadable
         self.not_auditable += other.not_auditable
         for kind, count in other.violations.items():
             self.violations[kind] += count

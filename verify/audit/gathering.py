@@ -10,13 +10,14 @@ from kafka_processor.pipeline import UNREADABLE_HEADERS, read_headers
 from verify.audit.cluster import Cluster
 from verify.audit.entries import Headers, Line, Names, OtherInput, Record, StrangeRecord
 from verify.audit.findings import CONTRADICTING, Place, Violation
-from verify.audit.inputs import input_entry
+from verify.audit.inputs import InputReader, unreadable_entry
 from verify.audit.lines import LineReader
 from verify.audit.plan import Span, Stretch
-from verify.audit.reading import SpanReader
+from verify.audit.reading import SpanReader, TakeUnreadable
 from verify.audit.records import RecordReader, envelope
 from verify.audit.retention import Lane, Retention
 from verify.audit.spill import BUCKET, Spill
+from verify.unreadable import Unreadable
 
 LINE_RECORDS: Final = 50
 """Metrics records that are taken at once: each has up to 1,000 lines, and 256 KiB."""
@@ -50,10 +51,11 @@ class Gathering:
 
     def read_input(self, spans: Mapping[int, Span]) -> None:
         topic = self._settings.input_topic
+        entry = InputReader(self._settings).entry
 
         def take(partition: int, messages: list[Message]) -> None:
             entries = [
-                input_entry(message.offset() or 0, message.value(), _headers(message))
+                entry(partition, message.offset() or 0, message.value(), _headers(message))
                 for message in messages
             ]
             if entries:
@@ -64,7 +66,11 @@ class Gathering:
             self._stretches[partition].retention_reached(low)
             return low
 
-        self._reader.read(topic, spans, take, skip)
+        def take_unreadable(partition: int, found: Unreadable) -> None:
+            for offset in range(found.first, found.end):
+                self._spill.add(partition, unreadable_entry(offset))
+
+        self._reader.read(topic, spans, take, skip, take_unreadable)
 
     def read_records(self, topic: str, spans: Mapping[int, Span], records: RecordReader) -> None:
         lanes = self._new_lanes(topic, spans)
@@ -92,7 +98,7 @@ class Gathering:
                 if stretch and self._belongs(stretch, record.offset, lane, position):
                     add(partition, record)
 
-        self._reader.read(topic, spans, take, self._skip(topic, lanes))
+        self._reader.read(topic, spans, take, self._skip(topic, lanes), self._unreadable(lanes))
 
     def read_lines(self, topic: str, spans: Mapping[int, Span], names: Names) -> None:
         lines = LineReader(self._settings, names)
@@ -123,7 +129,8 @@ class Gathering:
                 except StrangeRecord as strange:
                     self._tell_strange(strange, lane, position)
 
-        self._reader.read(topic, spans, take, self._skip(topic, lanes), LINE_RECORDS)
+        skip, unreadable = self._skip(topic, lanes), self._unreadable(lanes)
+        self._reader.read(topic, spans, take, skip, unreadable, LINE_RECORDS)
         self.of_other_inputs += lines.of_other_inputs
 
     def _new_lanes(self, topic: str, spans: Mapping[int, Span]) -> dict[int, int]:
@@ -155,6 +162,14 @@ class Gathering:
         )
         places = [self._place(entry.lane, entry.position)]
         self._report(Violation(CONTRADICTING, what, partition, None, places))
+
+    def _unreadable(self, lanes: Mapping[int, int]) -> TakeUnreadable:
+        def tell(partition: int, found: Unreadable) -> None:
+            for position in range(found.first, found.end):
+                strange = StrangeRecord(f"it cannot be read ({found.reason})")
+                self._tell_strange(strange, lanes[partition], position)
+
+        return tell
 
     def _belongs(self, stretch: Stretch, offset: int, lane: int, position: int) -> bool:
         """Whether an entry about that message is to be judged; tells of one beyond the input."""

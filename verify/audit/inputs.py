@@ -12,12 +12,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from kafka_processor.config import Settings
 from kafka_processor.records import MAX_TEXT
 from verify.audit.entries import NOTHING, Headers, Message, fingerprint, listed
 
 OTHER_LABEL: Final = "__other__"
 _ENDS_OF_MASKED: Final = (".0", "::")
 """All masked addresses end so, which spares most values the slow look."""
+_MAX_DIGITS_OF_OFFSET: Final = 19
 _MAX_LENGTH: Final = 500
 """Of a value that is searched for in an error message, which has no more characters."""
 
@@ -25,9 +27,12 @@ _looks_like_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,12}[Zz]"
 _EPOCH: Final = datetime(1970, 1, 1)
 _FIRST_MILLISECONDS: Final = 100_000_000_000
 _END_OF_9999: Final = 253_402_300_800_000
-_is_label = re.compile(r"[A-Za-z0-9_-]{1,16}").fullmatch
+_LONGEST_LABEL: Final = 16
+_is_language = re.compile(r"[A-Za-z]{2,3}").fullmatch
+_is_script = re.compile(r"[A-Za-z]{4}").fullmatch
+_is_region = re.compile(r"[A-Za-z]{2}|[0-9]{3}").fullmatch
+_is_device_type = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]*").fullmatch
 _is_number = re.compile(r"[0-9]+(\.[0-9]+)?").fullmatch
-_is_message_id = re.compile(rb"[a-zA-Z0-9._-]{1,249}-[0-9]{1,10}-[0-9]{1,19}").fullmatch
 
 
 class _Event(Struct, gc=False):
@@ -40,39 +45,71 @@ class _Event(Struct, gc=False):
     locale: Any = None
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+_decode = msgspec.json.Decoder(_Event, float_hook=float).decode
+"""With Python's parser of floats: the decoder takes 10 µs for `1e308`."""
 _NO_EVENT: Final = _Event()
 
 
-def input_entry(offset: int, value: bytes | None, headers: Headers) -> Message:
-    try:
-        event = _decode(value) if value else _NO_EVENT
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        event = _NO_EVENT
-    ip, device_id = event.ip, event.device_id
-    if type(ip) is str and stays_unmasked(ip):
-        ip = None
-    if _is_own_mask(device_id, event.ip) or _is_own_time(device_id, event.timestamp):
-        device_id = None
-    ip_folded, ip_length = _in_lower_case(ip)
-    device_id_folded, device_id_length = _in_lower_case(device_id)
-    return Message(
-        offset,
-        _text(event.user_id),
-        _text(event.app_version),
-        _text(event.device_type),
-        _text(event.locale),
-        _time(event.timestamp),
-        fingerprint(ip),
-        fingerprint(device_id),
-        ip_length,
-        device_id_length,
-        label(event.device_type),
-        label(event.locale),
-        replayed_message(headers) if headers else NOTHING,
-        ip_folded,
-        device_id_folded,
-    )
+class InputReader:
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.input_topic
+        self._device_types = settings.device_type_labels
+        self._locales = settings.locale_labels
+        self._label = lru_cache(maxsize=4096)(self._find_label)
+
+    def entry(self, partition: int, offset: int, value: bytes | None, headers: Headers) -> Message:
+        try:
+            event = _decode(value) if value else _NO_EVENT
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            event = _NO_EVENT
+        ip, device_id = event.ip, event.device_id
+        if type(ip) is str and stays_unmasked(ip):
+            ip = None
+        if _is_own_mask(device_id, event.ip) or _is_own_time(device_id, event.timestamp):
+            device_id = None
+        ip_folded, ip_length = _in_lower_case(ip)
+        device_id_folded, device_id_length = _in_lower_case(device_id)
+        return Message(
+            offset,
+            _text(event.user_id),
+            _text(event.app_version),
+            _text(event.device_type),
+            _text(event.locale),
+            _time(event.timestamp),
+            fingerprint(ip),
+            fingerprint(device_id),
+            ip_length,
+            device_id_length,
+            self.label(event.device_type, is_locale=False),
+            self.label(event.locale, is_locale=True),
+            replayed_message(headers, self._topic, partition, offset) if headers else NOTHING,
+            ip_folded,
+            device_id_folded,
+        )
+
+    def label(self, value: Any, is_locale: bool) -> str:
+        """The name under which a device type or locale is counted, if there is room for it."""
+        if type(value) is not str or len(value) > _LONGEST_LABEL:
+            return OTHER_LABEL
+        return self._label(value, is_locale)
+
+    def _find_label(self, value: str, is_locale: bool) -> str:
+        listed = self._locales if is_locale else self._device_types
+        if listed is not None:
+            is_label = value in listed
+        else:
+            is_label = _is_locale(value) if is_locale else bool(_is_device_type(value))
+        return value if is_label else OTHER_LABEL
+
+
+def _is_locale(value: str) -> bool:
+    """Language or country, then perhaps a script, then perhaps a region."""
+    first, *others = re.split("[_-]", value)
+    if others and _is_script(others[0]):
+        others.pop(0)
+    if others and _is_region(others[0]):
+        others.pop(0)
+    return bool(_is_language(first)) and not others
 
 
 def _in_lower_case(value: Any) -> tuple[int, int]:
@@ -81,6 +118,25 @@ def _in_lower_case(value: Any) -> tuple[int, int]:
         return fingerprint(value), 0
     text = value.lower()
     return hash(text), min(len(text), _MAX_LENGTH + 1)
+
+
+def unreadable_entry(offset: int) -> Message:
+    """Of a record that cannot be read."""
+    return Message(
+        offset,
+        user_id=NOTHING,
+        app_version=NOTHING,
+        device_type=NOTHING,
+        locale=NOTHING,
+        timestamp=NOTHING,
+        ip=NOTHING,
+        device_id=NOTHING,
+        ip_length=-1,
+        device_id_length=0,
+        device_label=OTHER_LABEL,
+        locale_label=OTHER_LABEL,
+        replay_of=NOTHING,
+    )
 
 
 def _text(value: Any) -> int:
@@ -94,16 +150,6 @@ def _time(value: Any) -> int:
     if type(value) not in (int, float) or abs(value) > sys.float_info.max:
         return NOTHING  # also of a number that no double holds
     return hash(repr(value))
-
-
-def label(value: Any) -> str:
-    """The name under which a device type or locale is counted, if there is room for it."""
-    return _label(value) if type(value) is str and len(value) <= 16 else OTHER_LABEL
-
-
-@lru_cache(maxsize=4096)
-def _label(value: str) -> str:
-    return value if _is_label(value) else OTHER_LABEL
 
 
 def _is_own_mask(device_id: Any, ip: Any) -> bool:
@@ -147,9 +193,18 @@ def masked(ip: str) -> str | None:
     return str(network.network_address)
 
 
-def replayed_message(headers: Headers) -> int:
-    """Fingerprint of the message that this one repeats; NOTHING if it is no replay's."""
+def replayed_message(headers: Headers, topic: str, partition: int, offset: int) -> int:
+    """Fingerprint of the message that this one repeats: an earlier one of its partition.
+
+    NOTHING if it is no replay's: a header that names anything else is not the replay's.
+    """
     for name, value in listed(headers):
-        if name == "replay-of" and isinstance(value, bytes) and _is_message_id(value):
-            return hash(value.decode("ascii"))
+        if name == "replay-of" and isinstance(value, bytes):
+            number = value.rpartition(b"-")[2]
+            if not number.isdigit() or len(number) > _MAX_DIGITS_OF_OFFSET:
+                continue
+            earlier = int(number)
+            message_id = f"{topic}-{partition}-{earlier}"
+            if earlier < offset and value == message_id.encode():
+                return hash(message_id)
     return NOTHING

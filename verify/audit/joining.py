@@ -137,6 +137,7 @@ class Partition:
         self.tally.not_auditable += not judgement.is_auditable
 
     def _tally_outcomes(self, judged: Sequence[Judged]) -> None:
+        self.tally.unreadable += sum(message.is_unreadable for message, _ in judged)
         outcomes = Counter([outcome for _, outcome in judged])
         outcomes.subtract(self._not_auditable)
         self._not_auditable.clear()

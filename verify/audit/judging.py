@@ -13,6 +13,7 @@ from verify.audit.entries import (
     PUBLISH_ERROR,
     SKIPPED,
     UNKNOWN,
+    UNREADABLE,
     Line,
     Message,
     Record,
@@ -91,6 +92,7 @@ def judge(
     findings += missing
     if not missing and is_auditable:
         findings += _disagreements(records, lines, rules)
+    findings += _of_readability(message, records, lines)
     for record in records:
         findings += _of_content(message, record)
     for line in lines:
@@ -164,6 +166,25 @@ def _disagreements(
     if not agrees and UNKNOWN not in outcomes | said:
         what = f"{_names(said)} by its metrics line, {_names(outcomes)} by its record"
         yield Finding(CONTRADICTING, what, _places(records) + _places(lines))
+
+
+def _of_readability(
+    message: Message, records: Sequence[Record], lines: Sequence[Line]
+) -> Iterator[Finding]:
+    """Only what nobody can read may be, and has to be, an error that says so."""
+    if message.is_unreadable:
+        wrong = [each for each in records if each.others or not _says_unreadable(each)]
+        others = [line for line in lines if line.outcome != PARSE_ERROR]
+        if wrong or others:
+            what = "its record cannot be read, but the outcome says something else, or more"
+            yield Finding(CONTRADICTING, what, _places(wrong) + _places(others))
+    elif wrong := [record for record in records if _says_unreadable(record)]:
+        what = "its record can be read, but its error says that it cannot"
+        yield Finding(CONTRADICTING, what, _places(wrong))
+
+
+def _says_unreadable(record: Record) -> bool:
+    return record.outcome == PARSE_ERROR and record.text.startswith(UNREADABLE)
 
 
 def _of_content(message: Message, record: Record) -> Iterator[Finding]:

@@ -127,19 +127,18 @@ def _snapshot(committed: Committed) -> tuple[Snapshot | None, str]:
         return None, "there are none; it was set by hand, or by another program"
     if snapshot.next_offset != committed.offset:
         return None, f"they are those of offset {snapshot.next_offset:,}"
-    if not snapshot.is_possible:
-        return None, "no daemon can have counted so; were they forged?"
     return snapshot, ""
 
 
 def known_key_ids(committed: Iterable[Committed]) -> set[str]:
     """Of the keys with which the group has counted."""
     found = (_snapshot(each)[0] for each in committed)
-    return {snapshot.key_id for snapshot in found if snapshot}
+    return {snapshot.key_id for snapshot in found if snapshot and snapshot.is_possible}
 
 
 def _counted_since(snapshot: Snapshot | None, summary: Summary | None) -> int:
-    if snapshot:
+    # One that no daemon can have counted is compared, and found wrong, but restricts nothing.
+    if snapshot and snapshot.is_possible:
         return snapshot.counted_since_offset
     return summary.record.counted_since_offset if summary else 0
 

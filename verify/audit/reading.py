@@ -8,9 +8,10 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe
+from kafka_processor.kafka_errors import describe, is_unreadable
 from verify.audit.plan import Span
 from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
+from verify.unreadable import STANDSTILL, Unreadable, find_unreadable
 
 CHUNK: Final = 5_000
 """Records that are taken from the client at once."""
@@ -23,6 +24,8 @@ Take = Callable[[int, list[Message]], None]
 """A partition, and records of it that follow the ones before."""
 Skip = Callable[[int], int]
 """Retention has overtaken the reader in a partition; answers where it has to go on."""
+TakeUnreadable = Callable[[int, Unreadable], None]
+"""Offsets of a partition that follow the ones before, and cannot be read."""
 
 
 class SpanReader:
@@ -42,6 +45,7 @@ class SpanReader:
         self._client = self._connection.client
         self._timeout = timeout
         self._progress = progress
+        self._settings = settings
         self._last_error = "nothing comes"
 
     def close(self) -> None:
@@ -53,17 +57,20 @@ class SpanReader:
         spans: Mapping[int, Span],
         take: Take,
         skip: Skip,
+        take_unreadable: TakeUnreadable,
         chunk: int = CHUNK,
     ) -> None:
         """Returns when all spans are read. Raises ReaderError if that does not come to an end."""
         at = {partition: span.start for partition, span in spans.items() if span.start < span.end}
         self._assign(topic, at)
         blocked: dict[int, int] = {}
-        moved = time.monotonic()
+        moved, next_look, looks = time.monotonic(), STANDSTILL, 0
         while at:
             found = self._client.consume(chunk, 0) or self._client.consume(1, PAUSE)
             before = dict(at)
-            for partition, messages in self._sorted(topic, found, at, blocked, skip).items():
+            unreadable: set[int] = set()
+            runs = self._sorted(topic, found, at, blocked, unreadable, skip)
+            for partition, messages in runs.items():
                 if partition not in at:
                     continue
                 end = spans[partition].end
@@ -74,15 +81,33 @@ class SpanReader:
                     take(partition, messages)
                 if partition in blocked and blocked[partition] < at[partition]:
                     del blocked[partition]
+            if not runs and time.monotonic() - moved > next_look:
+                waiting = sorted(at.keys() - blocked.keys())
+                unreadable.update(waiting[looks % len(waiting) :][:1] if waiting else ())
+                next_look, looks = next_look + STANDSTILL, looks + 1
+            for partition in unreadable:
+                found_there = self._pass(topic, partition, at[partition], spans[partition].end)
+                if found_there:
+                    take_unreadable(partition, found_there)
+                    at[partition] = found_there.end
             for partition, offset in blocked.items():
                 at[partition] = max(at.get(partition, 0), offset)
             if at != before:
-                moved = time.monotonic()
+                moved, next_look = time.monotonic(), STANDSTILL
             self._progress(sum(min(at[p], spans[p].end) - before[p] for p in before))
             done = [partition for partition, offset in at.items() if offset >= spans[partition].end]
             self._give_up(topic, done, at, blocked)
             if time.monotonic() - moved > self._timeout:
                 raise ReaderError(self._why_nothing_moves(topic, blocked))
+
+    def _pass(self, topic: str, partition: int, start: int, end: int) -> Unreadable | None:
+        """Looks at what cannot be read from `start` on, and reads on behind it."""
+        self._client.incremental_unassign([TopicPartition(topic, partition)])
+        found = None
+        if start < end:
+            found = find_unreadable(self._settings, topic, partition, start, end)
+        self._assign(topic, {partition: found.end if found else start})
+        return found
 
     def _assign(self, topic: str, at: Mapping[int, int]) -> None:
         if at:
@@ -106,16 +131,20 @@ class SpanReader:
         found: list[Message],
         at: dict[int, int],
         blocked: dict[int, int],
+        unreadable: set[int],
         skip: Skip,
     ) -> dict[int, list[Message]]:
         """The records by partition; events are dealt with.
 
-        `blocked` gets the partitions in which nothing committed follows for now, and where.
+        `blocked` gets the partitions in which nothing committed follows for now, and where;
+        `unreadable` those in which something that cannot be read follows.
         """
         runs: dict[int, list[Message]] = {}
         for message in found:
             error = message.error()
             partition = message.partition()
+            if partition in unreadable and message.topic() == topic:
+                continue  # what the client finds behind that may be anything
             if error is None:
                 run = runs.get(partition)  # type: ignore[arg-type]
                 if run is None:
@@ -125,6 +154,8 @@ class SpanReader:
                 self._on_error(error, topic)
             elif error.code() == KafkaError._PARTITION_EOF:
                 blocked[partition] = message.offset() or 0
+            elif is_unreadable(error):
+                unreadable.add(partition)
             elif error.code() in _GONE:
                 self._client.incremental_unassign([TopicPartition(topic, partition)])
                 at[partition] = skip(partition)

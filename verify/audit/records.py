@@ -17,6 +17,7 @@ from verify.audit.entries import (
     PROCESSED,
     SKIPPED,
     UNKNOWN,
+    UNREADABLE,
     Found,
     Headers,
     Names,
@@ -158,7 +159,8 @@ class RecordReader:
         else:
             if len(text) > MAX_ERROR_MESSAGE:
                 record.faults = [f"error_message has more than {MAX_ERROR_MESSAGE} characters"]
-            if len(text) >= SHORTEST_IN_TEXT and _has_digit(text):
+            may_hold_value = len(text) >= SHORTEST_IN_TEXT and _has_digit(text)
+            if may_hold_value or text.startswith(UNREADABLE):
                 record.text = text[: 2 * MAX_ERROR_MESSAGE].lower()
         return record
 

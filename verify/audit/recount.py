@@ -129,12 +129,34 @@ def _differences(claim: Claim, counts: Counts) -> Iterator[str]:
         ("skipped", claim.skipped, counts.outcomes[SKIPPED]),
         ("errors", claim.error, sum(errors.values())),
         *_by_label("error type", claim.errors, errors),
-        *_by_label("device type", claim.device_types, counts.device_types),
-        *_by_label("locale", claim.locales, counts.locales),
+        *_by_label(
+            "device type",
+            claim.device_types,
+            _listed_later(claim.device_types, counts.device_types),
+        ),
+        *_by_label("locale", claim.locales, _listed_later(claim.locales, counts.locales)),
     )
     for name, claimed, counted in by_name:
         if not counted <= claimed <= counted + counts.unknown:
             yield f"{name} {claimed:,}, recounted {counted:,}"
+
+
+def _listed_later(claimed: Mapping[str, int], counted: Mapping[str, int]) -> Mapping[str, int]:
+    """The recount, as far as it can be told of a group whose labels were not always the same.
+
+    What was counted before a label was listed (`LOCALE_LABELS`, or a place that others had taken)
+    stays in `__other__`. So does it here, if that explains all that the labels lack.
+    """
+    lacking = {
+        label: count - claimed.get(label, 0)
+        for label, count in counted.items()
+        if label != OTHER_LABEL and count > claimed.get(label, 0)
+    }
+    others = counted.get(OTHER_LABEL, 0) + sum(lacking.values())
+    if not lacking or claimed.get(OTHER_LABEL, 0) != others:
+        return counted
+    kept = {label: count - lacking.get(label, 0) for label, count in counted.items()}
+    return {**kept, OTHER_LABEL: others}
 
 
 def _by_label(

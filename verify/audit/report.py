@@ -121,6 +121,11 @@ class Report:
         for note, names in concerned.items():
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             yield f"{', '.join(names[:NAMED])}{more}: {note}"
+        if total.unreadable:
+            yield (
+                f"{total.unreadable:,} offsets of the input cannot be read: of these only the "
+                "outcome was checked, which has to say so"
+            )
         if result.of_other_inputs:
             yield f"passed over: {result.of_other_inputs:,} outcomes of other input topics"
         if not self._settings.metrics_topic and total.skipped:
@@ -191,6 +196,8 @@ def _columns(tallies: Sequence[Tally], total: Tally) -> list[list[str]]:
     ]
     if total.unknown:
         columns.append(_column("UNCLEAR", [t.unknown for t in tallies]))
+    if total.unreadable:
+        columns.append(_column("UNREADABLE", [t.unreadable for t in tallies]))
     if total.repeated:
         columns.append(_column("REPEATED", [t.repeated for t in tallies]))
     return columns
@@ -220,6 +227,7 @@ def _counts(tally: Tally) -> dict[str, Any]:
         "errors": tally.errors,
         "unknown": tally.unknown,
         "repeated": tally.repeated,
+        "unreadable": tally.unreadable,
         "not_auditable": tally.not_auditable,
         **tally.violations,
     }

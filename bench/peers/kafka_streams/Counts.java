@@ -3,12 +3,15 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** What was counted of one partition; the record of summary-output is also how it is kept. */
 final class Counts {
     private static final int MAX_DEVICE_TYPES = 32;
     private static final int MAX_LOCALES = 64;
-    private static final int MAX_LABEL = 16;
+    private static final Pattern DEVICE_TYPE = Pattern.compile("[A-Za-z][A-Za-z0-9 ._-]{0,15}");
+    private static final Pattern LOCALE = Pattern.compile(
+            "[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?");
     private static final String OTHER = "__other__";
 
     long nextOffset;
@@ -55,23 +58,19 @@ final class Counts {
     }
 
     void addProcessed(String deviceType, String locale) {
-        addLabel(deviceTypes, deviceType, MAX_DEVICE_TYPES);
-        addLabel(locales, locale, MAX_LOCALES);
+        addLabel(deviceTypes, deviceType, DEVICE_TYPE, MAX_DEVICE_TYPES);
+        addLabel(locales, locale, LOCALE, MAX_LOCALES);
     }
 
-    private static void addLabel(Map<String, long[]> counts, String label, int limit) {
+    private static void addLabel(
+            Map<String, long[]> counts, String label, Pattern form, int limit) {
         long[] count = counts.get(label);
         if (count == null) {
             int listed = counts.size() - (counts.containsKey(OTHER) ? 1 : 0);
-            String name = listed < limit && isLabel(label) ? label : OTHER;
+            String name = listed < limit && form.matcher(label).matches() ? label : OTHER;
             count = counts.computeIfAbsent(name, key -> new long[1]);
         }
         count[0]++;
-    }
-
-    private static boolean isLabel(String text) {
-        return text.length() <= MAX_LABEL && text.chars().allMatch(each ->
-                each < 128 && (Character.isLetterOrDigit(each) || each == '_' || each == '-'));
     }
 
     byte[] summary(String group, String topic, int partition, long now) {

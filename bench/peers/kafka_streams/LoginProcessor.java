@@ -12,8 +12,7 @@ final class LoginProcessor implements Processor<String, byte[], byte[], byte[]> 
     /** A message without one; Kafka Streams takes no negative timestamp. */
     static final long NO_TIMESTAMP = Long.MAX_VALUE;
     private static final long END_OF_9999 = 253_402_300_800_000L;
-    private static final Pattern MESSAGE_ID =
-            Pattern.compile("[a-zA-Z0-9._-]{1,249}-[0-9]{1,10}-[0-9]{1,19}");
+    private static final Pattern OFFSET = Pattern.compile("0|[1-9][0-9]{0,17}");
 
     private final Settings settings;
     private final Batches batches;
@@ -66,7 +65,7 @@ final class LoginProcessor implements Processor<String, byte[], byte[], byte[]> 
         long offset = context.recordMetadata().orElseThrow().offset();
         boolean hasAge = record.timestamp() != NO_TIMESTAMP;
         long age = now - record.timestamp();
-        String replayOf = replayedMessage(record.headers().toArray());
+        String replayOf = replayedMessage(record.headers().toArray(), offset);
         Counts counts = batch.countsAt(offset);
         Outcome outcome;
         if (hasAge && settings.maxMessageAge > 0 && age > settings.maxMessageAge) {
@@ -256,12 +255,14 @@ final class LoginProcessor implements Processor<String, byte[], byte[], byte[]> 
         endRecord(line.raw(endOfLines), replayOf);
     }
 
-    /** The message that this one repeats; a header that names none is no replay's. */
-    private static String replayedMessage(Header[] headers) {
+    /** The earlier message of the partition that this one repeats; null if it repeats none. */
+    private String replayedMessage(Header[] headers, long offset) {
         for (Header header : headers) {
             if (header.key().equals("replay-of") && header.value() != null) {
                 String id = new String(header.value(), StandardCharsets.ISO_8859_1);
-                if (MESSAGE_ID.matcher(id).matches()) {
+                String prefix = new String(messageIdPrefix, StandardCharsets.ISO_8859_1);
+                String number = id.startsWith(prefix) ? id.substring(prefix.length()) : "";
+                if (OFFSET.matcher(number).matches() && Long.parseLong(number) < offset) {
                     return id;
                 }
             }

@@ -20,7 +20,6 @@ final class Transformation {
 
     Transformation(byte[] key) throws GeneralSecurityException {
         MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-        keyId = HexFormat.of().formatHex(sha256.digest(key), 0, 4).getBytes(StandardCharsets.US_ASCII);
         byte[] block = key.length > SHA256_BLOCK ? sha256.digest(key) : key;
         inner = MessageDigest.getInstance("SHA-256");
         outer = MessageDigest.getInstance("SHA-256");
@@ -29,6 +28,8 @@ final class Transformation {
             inner.update((byte) (part ^ 0x36));
             outer.update((byte) (part ^ 0x5c));
         }
+        String name = HexFormat.of().formatHex(pseudonym("kafka_processor key id"), 0, 4);
+        keyId = name.getBytes(StandardCharsets.US_ASCII);
     }
 
     byte[] keyId() {

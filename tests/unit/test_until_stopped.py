@@ -1,0 +1,30 @@
+"""A start that waits for a broker ends with the signal, and what it finds out arrives otherwise."""
+
+import threading
+import time
+
+import pytest
+
+from kafka_processor.main import until_stopped
+from kafka_processor.topics import TopicsNotReady
+
+
+def test_the_answer_arrives() -> None:
+    assert until_stopped(lambda: 7, threading.Event()) == 7
+
+
+def test_an_exception_arrives() -> None:
+    def fail() -> int:
+        raise TopicsNotReady("missing output topics: a")
+
+    with pytest.raises(TopicsNotReady, match="missing output topics: a"):
+        until_stopped(fail, threading.Event())
+
+
+def test_a_stop_waits_for_no_answer() -> None:
+    stopping, answered = threading.Event(), threading.Event()
+    threading.Timer(0.05, stopping.set).start()
+    began = time.monotonic()
+    assert until_stopped(lambda: answered.wait(20), stopping) is None
+    assert time.monotonic() - began < 5
+    answered.set()

@@ -1,0 +1,69 @@
+"""How far a partition cannot be read: asked of the brokers offset by offset, by halving."""
+
+import time
+from typing import Final, NamedTuple
+
+from kafka_processor.config import Settings
+from kafka_processor.probing import Probe, Undecided
+from kafka_processor.unreadable import Answer, Failed, Readable, Silent
+from verify.connection import SILENT
+
+STANDSTILL: Final = 5.0
+"""Seconds without anything after which a partition is looked at: the client may be silent about
+what it cannot read."""
+_PAUSE: Final = 0.001
+"""Seconds between two looks for an answer, which takes about as long."""
+_OF_ONE_BATCH: Final = "a record of its batch is cut off"
+
+
+class Unreadable(NamedTuple):
+    first: int
+    end: int
+    """The first offset that is not one of them."""
+    reason: str
+
+
+def find_unreadable(
+    settings: Settings, topic: str, partition: int, start: int, end: int
+) -> Unreadable | None:
+    """What cannot be read from `start` on, before `end`; None: the record there can, or it is not
+    known, since no broker answers."""
+    if start >= end:
+        return None
+    probe = Probe(settings, topic, SILENT)
+    try:
+        return _find(probe, partition, start, end)
+    except Undecided:
+        return None
+    finally:
+        probe.close()
+
+
+def _find(probe: Probe, partition: int, start: int, end: int) -> Unreadable | None:
+    found = _answer(probe, partition, start)
+    if isinstance(found, Readable):
+        return None
+    if isinstance(found, Silent):
+        first = max(start, found.at)
+        after = first + 1
+        while after < end and _answer(probe, partition, after) == Silent(after):
+            after += 1
+        return Unreadable(first, after, _OF_ONE_BATCH)
+    first = low = max(start, found.base)
+    high = end
+    while low + 1 < high:
+        middle = (low + high) // 2
+        answer = _answer(probe, partition, middle)
+        if isinstance(answer, Failed) and answer.base == found.base:
+            low = middle
+        else:
+            high = middle
+    return Unreadable(first, low + 1, found.reason) if first < end else None
+
+
+def _answer(probe: Probe, partition: int, offset: int) -> Answer:
+    """Raises Undecided."""
+    probe.look(partition, offset)
+    while (answer := probe.answer()) is None:
+        time.sleep(_PAUSE)
+    return answer
