@@ -94,7 +94,7 @@ def test_the_daemon(kafka: LocalKafka, site: Site, delivery: str, create: str) -
         job.grant("processor", *parts)
         settings = job.as_user(
             "processor", DELIVERY=delivery, CREATE_TOPICS=create, INPUT_PARTITIONS="1",
-            INSTANCE_ID=INSTANCE,
+            INSTANCE_ID=INSTANCE, SUMMARY_PUBLISH_INTERVAL="1",
         )  # fmt: skip
         if delivery == "exactly-once":
             check = job.launch(settings, CHECK)
@@ -106,7 +106,7 @@ def test_the_daemon(kafka: LocalKafka, site: Site, delivery: str, create: str) -
         assert not daemon.lines_with("permission|AUTHORIZATION"), daemon.log
         results = job.results()
         assert len(results.processed) + len(results.cleaned) == len(results.lines) == MESSAGES
-        assert results.summary
+        assert results.summary, daemon.log
 
 
 def test_those_who_read(kafka: LocalKafka, site: Site) -> None:
