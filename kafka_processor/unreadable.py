@@ -138,7 +138,7 @@ class BatchSearch:
             self._step *= 2
         else:
             self._is_galloping = False
-            self._outside = min(offset, answer.base) if isinstance(answer, Failed) else offset
+            self._outside = offset
 
     def _begin(self, offset: int, answer: Answer) -> None:
         if isinstance(answer, Failed):

@@ -136,8 +136,7 @@ class Figures(Observer):
                 self._move_on(partition, work.next_offset, now)
 
     def _move_on(self, partition: _Partition, position: int, now: int) -> None:
-        if position != partition.position:
-            partition.position, partition.moved = position, time.monotonic()
+        partition.position, partition.moved = position, time.monotonic()
         while partition.samples and partition.samples[0].next_offset <= position:
             sample = partition.samples.popleft()
             for created in sample.created:

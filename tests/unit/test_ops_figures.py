@@ -224,7 +224,9 @@ def test_a_partition_in_which_nothing_waits_is_not_stalled(clock: Clock) -> None
     place(figures, 0, 5)
     clock.now += 100_000
     tell_ends(figures, {0: 5})
-    assert figures.stalled(clock.monotonic()) == []
+    clock.now += 100_000
+    assert figures.stalled(clock.monotonic()) == [], "the client has said nothing since"
+    tell_ends(figures, {0: 5})
     clock.now += 59_000
     tell_ends(figures, {0: 6})
     assert figures.stalled(clock.monotonic()) == [], "it has waited for a second"
