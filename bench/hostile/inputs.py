@@ -92,10 +92,10 @@ INPUTS: Final = (
     ),
     HostileInput("1 lz4 record of 200 MB", _repeated(bytes(200 * MIB), 1), "lz4"),
     HostileInput("20 snappy records of 15 MB", _repeated(bytes(15 * MIB), 20), "snappy"),
-    HostileInput("60 zstd records of 30 MB", _repeated(bytes(30 * MIB), 60), "zstd"),
+    HostileInput("200 zstd records of 10 MB", _repeated(bytes(10 * MIB), 200), "zstd"),
     HostileInput(
-        "60 zstd records of 30 MB, compression.type=uncompressed",
-        _repeated(bytes(30 * MIB), 60),
+        "200 zstd records of 10 MB, compression.type=uncompressed",
+        _repeated(bytes(10 * MIB), 200),
         "zstd",
         input_config={"compression.type": "uncompressed"},
     ),

@@ -25,7 +25,7 @@ from bench.topics import OUTPUT_SETTINGS, output_settings
 from kafka_processor.config import rules
 
 START_LIMIT: Final = 30.0
-PASS_LIMIT: Final = 60.0
+PASS_LIMIT: Final = 120.0
 """Seconds until the event behind the hostile input must have come out."""
 STOP_LIMIT: Final = 10.0
 """Seconds that a stop is waited for; the contract allows 5."""

@@ -35,6 +35,7 @@ class BatchTracer(Observer):
     def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
         if works:
             self._gathered.add_work(polled, works, self._poll_began)
+            self._poll_began = time.monotonic()  # where the next slice is of the same poll
 
     def published(self, batch: Batch, seconds: float) -> None:
         if batch is not self._batch:
