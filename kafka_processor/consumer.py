@@ -53,12 +53,12 @@ _GONE: Final = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 LOST_AFTER: Final = 5.0
-"""Seconds without a broker after which one that answers elsewhere is looked for: more than a client
-takes to connect again where a broker comes back at its address."""
-PROBE_TIMEOUT: Final = 1.0
-"""Seconds for the last look whether the client has found a broker by itself; the loop stands still
-meanwhile, which it does anyway."""
-PROBE_INTERVAL: Final = 5.0
+"""Seconds without a broker while one answers elsewhere, after which the client is replaced: more
+than it takes to connect again where a broker comes back at its address."""
+PROBE_TIMEOUT: Final = 0.5
+"""Seconds to see whether the client has found a broker by itself; the loop stands still meanwhile,
+which it does anyway."""
+PROBE_INTERVAL: Final = 1.5
 
 
 class ConsumerEnded(Exception):
@@ -97,6 +97,8 @@ class InputConsumer:
         """The group has given our INSTANCE_ID away: to whom, is to be found out."""
         self.has_joined = False
         self._next_probe = 0.0
+        self._is_cut_off = False
+        """The last probe has found no broker that the client knows."""
         self._is_new_after_loss = False
         self._owned: set[int] = set()
         self._waiting: set[int] = set()
@@ -493,22 +495,32 @@ class InputConsumer:
     def _find_brokers(self, lost_at: float) -> None:
         """Makes a new client where brokers answer at other addresses than this one knows.
 
-        `metadata.recovery.strategy=none` keeps it from starting from bootstrap.servers again.
+        `metadata.recovery.strategy=none` keeps it from starting from bootstrap.servers again. Where
+        nobody answers at all it is kept: it is quicker, and still a member, once brokers are back.
         """
         now = time.monotonic()
-        if min(now - lost_at, self._input.answered_for) < LOST_AFTER or now < self._next_probe:
+        answered_for = self._input.answered_for
+        is_due = answered_for > 0 if self._is_cut_off else now - lost_at >= LOST_AFTER
+        if not is_due or now < self._next_probe:
             return
         self._next_probe = now + PROBE_INTERVAL
-        self.trouble.lost_brokers_at = None
         try:
             self._client.list_topics(self._topic, PROBE_TIMEOUT)
         except KafkaException as exception:
+            if not self._is_cut_off:
+                self._is_cut_off = True
+                self._input.forget_answers()  # those from before say nothing
+                return
+            if answered_for < LOST_AFTER:
+                return
             self._log.warning(
                 "no known broker answers, starting from KAFKA_BOOTSTRAP_SERVERS again",
                 error=describe(error_of(exception)),
             )
             self._renew()
             self._is_new_after_loss = True
+        self._is_cut_off = False
+        self.trouble.lost_brokers_at = None
 
 
 def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:

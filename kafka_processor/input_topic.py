@@ -59,6 +59,10 @@ class InputTopic:
         """
         return 0.0 if self._answered_since is None else time.monotonic() - self._answered_since
 
+    def forget_answers(self) -> None:
+        """Counts `answered_for` from the next answer on."""
+        self._answered_since = None
+
     def look(self, timeout: float) -> str | None:
         """Returns the id of the topic, None if there is none. Raises KafkaException.
 
