@@ -98,8 +98,7 @@ def _is_ours(folder: Path) -> bool:
         status = folder.lstat()
     except OSError:  # the process has just exited
         return False
-    if not stat.S_ISDIR(status.st_mode):
-        return False
+    # A symbolic link is not private: its own mode is open to everybody.
     is_private = stat.S_IMODE(status.st_mode) & 0o077 == 0
     return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and is_private)
 

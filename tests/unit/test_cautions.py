@@ -153,7 +153,8 @@ def test_a_name_that_is_nearly_one_of_ours_is_one_line(name: str, meant: str) ->
     "name",
     ["OTEL_SERVICE_NAME", "OTEL_LOG_LEVEL", "KAFKA_PORT", "KAFKA_HOME", "KAFKA_OPTS", "LOGNAME",
      "LOG_FILE", "LOG_DIR", "SESSION_MANAGER", "TOPIC", "MAX_MEMORY", "HOSTNAME", "OPENLINEAGE_URL",
-     "METRICS_PORT", "INPUT_FILE", "INSTANCE_TYPE", "GENERATOR_RATE", "DASHBOARD_TOKEN"],
+     "METRICS_PORT", "APPS_PORT", "INPUT_FILE", "INSTANCE_TYPE", "GENERATOR_RATE",
+     "DASHBOARD_TOKEN", "MAPS_HOST"],
 )  # fmt: skip
 def test_a_name_of_others_is_none(name: str) -> None:
     assert lines_of(**{name: "x"}) == []

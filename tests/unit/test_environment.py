@@ -145,7 +145,7 @@ UNREADABLE = {
     "text behind a quote": (f'A=1\r\n\r\nDEVICE_ID_KEY="{SECRET}" {SECRET}\r\n', 3),
     "a quote that the next one closes": (f'A="1\nDEVICE_ID_KEY="{SECRET}"\n', 1),
     "a quote that is closed behind another setting": (
-        f"B=1\nA='1\nexport DEVICE_ID_KEY = {SECRET}\nB=it's\n", 2),
+        f"B=1\nA='1\nexport DEVICE_ID_KEY = {SECRET}\nC='\n", 2),
     "no value": ("A=1\nDEVICE_ID_KEY\n", 2),
     "export of nothing": ("export DEVICE_ID_KEY\n", 1),
     "quoted name": (f'"DEVICE_ID_KEY"={SECRET}\n', 1),

@@ -190,6 +190,12 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     assert str(file) in line
 
 
+def test_a_file_that_is_too_large_for_settings_is_one_line(tmp_path: Path) -> None:
+    assert load(tmp_path, "#" * 1024 * 1024)
+    [line] = errors_of(tmp_path, "#" * (1024 * 1024 + 1))
+    assert line.endswith("is larger than 1048576 bytes")
+
+
 def test_settings_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     text = "bootstrap.servers=file:1\nsecurity.protocol=SSL\nsasl.username=file\n"
     settings = load(tmp_path, text, KAFKA_BOOTSTRAP_SERVERS="setting:1")

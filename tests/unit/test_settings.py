@@ -119,7 +119,12 @@ def test_a_wrong_value_is_one_line_with_setting_value_and_what_is_allowed(
 
 @pytest.mark.parametrize(
     "address",
-    ["kafka://user:pa/s,s@host:9092", "user:pa@ss@host:9092", "a:1, kafka://user:pa@b:9092/x"],
+    [
+        "kafka://user:pa/s,s@host:9092",
+        "user:pa@ss@host:9092",
+        "pa@host:9092",
+        "a:1, kafka://user:pa@b:9092/x",
+    ],
 )
 def test_a_login_in_an_address_is_not_shown(address: str, tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
