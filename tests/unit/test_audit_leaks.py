@@ -200,6 +200,7 @@ def test_a_device_id_in_the_form_of_a_key_id_is_found_in_its_place() -> None:
         {"device_id": "same", "user_id": "same"},
         {"device_id": "__other__", "locale": "no label at all"},
         {"device_id": "RU"},
+        {"device_id": "parse_error"},
         {"device_id": "ﬀﬀ-İ-9"},
         {"device_id": "not a time", "timestamp": "1e999"},
         {"device_id": "2023-09-12T00:45:51Z", "timestamp": "9" * 1000},
@@ -211,7 +212,7 @@ def test_a_sender_cannot_provoke_an_alarm(fields: dict[str, Any]) -> None:
     clean = history([event(**fields), event()])
     clean.texts = {
         folded(label): Text(Place("summary-output", 0, 7), 0)
-        for label in ("RU", "android", "__other__")
+        for label in ("RU", "android", "__other__", "parse_error")
     }
     assert audited(clean)[0] == []
 

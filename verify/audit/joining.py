@@ -9,6 +9,7 @@ from typing import TypeVar
 from verify.audit.entries import (
     FILTERED,
     NOTHING,
+    OUTCOMES,
     PROCESSED,
     SKIPPED,
     UNKNOWN,
@@ -99,8 +100,8 @@ class Partition:
         for claim in self._claims:
             self._compare(claim)
         self._claims = []
-        counted = map(folded, (*self._counts.device_types, *self._counts.locales, OTHER_LABEL))
-        for text in self._in_summaries.keys() - set(counted):
+        counted = (*self._counts.device_types, *self._counts.locales, *OUTCOMES, OTHER_LABEL)
+        for text in self._in_summaries.keys() - set(map(folded, counted)):
             name, offset = self._in_summaries[text]
             place = self._texts[text]
             what = f"raw {name} among the labels or fields of a summary record"
