@@ -3,7 +3,7 @@
 Each is a pure function. A message that fails is a value (`Fault`), never an exception.
 """
 
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple, TypeGuard, final
 
 import msgspec
 
@@ -23,6 +23,7 @@ _MAX_SMALL: Final = 32_768
 """Bytes up to which the quick way is tried first; it costs up to 100 ns for each."""
 
 
+@final
 class Fault(NamedTuple):
     """Why a message failed. `message` names fields and types, never values."""
 
