@@ -95,8 +95,11 @@ def test_forged_records_are_named() -> None:
     assert told["not_processed_yet_ids"] == [f"user-login-{State.PENDING.value}-0"]
     assert told["forged_copy_ids"] == ["user-login-4-9", "user-login-4-11"]
     text = " ".join(forged.for_people().split())
-    assert "user-login-7-4 and 2 more (all with --json): other records say" in text
-    assert "user-login-8-0: the group has not read them yet" in text
+    assert (
+        f"user-login-{State.CONTRADICTED.value}-4 and 2 more (all with --json): other records say"
+        in text
+    )
+    assert f"user-login-{State.PENDING.value}-0: the group has not read them yet" in text
     assert "user-login-4-9, user-login-4-11: they name a message in replay-of" in text
     assert "there is nothing to send" in text
 

@@ -104,13 +104,14 @@ def restored(metadata: str, offset: int, **given_settings: str) -> dict[str, obj
 def test_stored_counts_of_what_is_no_longer_a_label_are_kept_as_other() -> None:
     invented = {f"x{n}-y{n}": 1 for n in range(60)}
     locales = {**invented, "RU": 7, "__other__": 2, "593-47-5928": 1, "ru RU": 1}
-    counts = PartitionCounts(9)
+    counts = PartitionCounts(0)
+    counts.next_offset = 71
     counts.processed = 71
     counts.locales, counts.device_types = dict(locales), {"android": 70, "1.2.3.4": 1}
     metadata = counts.snapshot("0123abcd")
-    assert restored(metadata, 9)["locale_counts"] == {"__other__": 64, "RU": 7}
-    assert restored(metadata, 9)["device_type_counts"] == {"__other__": 1, "android": 70}
-    record = restored(metadata, 9, LOCALE_LABELS="TX,US", DEVICE_TYPE_LABELS="iOS, android")
+    assert restored(metadata, 71)["locale_counts"] == {"__other__": 64, "RU": 7}
+    assert restored(metadata, 71)["device_type_counts"] == {"__other__": 1, "android": 70}
+    record = restored(metadata, 71, LOCALE_LABELS="TX,US", DEVICE_TYPE_LABELS="iOS, android")
     assert record["locale_counts"] == {"__other__": 71}
     assert record["device_type_counts"] == {"__other__": 1, "android": 70}
 
