@@ -9,8 +9,6 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.json import Decoder
 
-NO_PARTITION = "-1"
-"""Under it the client has what belongs to no partition yet."""
 BOOTSTRAP = -1
 """The node id of an address whose broker is not known yet."""
 
@@ -40,6 +38,8 @@ class InputPartition(Struct):
     negative: it has polled nothing yet."""
     fetchq_cnt: int = 0
     leader: int = BOOTSTRAP
+    desired: bool = False
+    """Whether the client fetches it."""
 
     def lag(self, position: int, *, is_all_committed: bool) -> int | None:
         """Returns the messages from `position`, our own, to the end; None: the end is not known.
@@ -104,14 +104,16 @@ class ClientStatistics(Struct):
                 )
 
     def partitions(self) -> dict[int, InputPartition]:
-        """Of the consumer's one topic; without those whose leader is away: their ends are not
-        known then, and stand still."""
+        """Those that the consumer fetches: it also knows topics that it was only asked about.
+
+        Without those whose leader is away: their ends are not known then, and stand still.
+        """
         up = {broker.node for broker in self.known_brokers() if broker.is_up}
         return {
             int(name): partition
             for topic in self.topics.values()
             for name, partition in topic.partitions.items()
-            if name != NO_PARTITION and partition.leader in up
+            if partition.desired and partition.leader in up
         }
 
 

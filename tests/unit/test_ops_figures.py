@@ -82,8 +82,15 @@ def tell_partition(figures: Figures, number: int, told: dict[str, int]) -> None:
 
 
 def tell(figures: Figures, of: dict[int, dict[str, int]], broker: str = "UP") -> None:
-    partitions = {str(number): {**told, "leader": 7} for number, told in of.items()}
-    topics = {"user-login": {"partitions": {**partitions, "-1": {"hi_offset": -1001}}}}
+    partitions = {
+        str(number): {**told, "leader": 7, "desired": True} for number, told in of.items()
+    }
+    unknown = {"hi_offset": -1001, "leader": 7, "desired": False}
+    topics = {
+        "user-login": {"partitions": {**partitions, "-1": unknown}},
+        # That one was only asked about.
+        "summary-output": {"partitions": dict.fromkeys(partitions, unknown)},
+    }
     brokers = {
         "a:1/bootstrap": {"nodeid": -1, "state": "UP"},
         "a:1/7": {"nodeid": 7, "state": broker},
@@ -169,7 +176,7 @@ def test_lag_is_what_is_not_committed() -> None:
         pytest.param({"hi_offset": -1001}, None, id="not known"),
     ],
 )
-def test_what_holds_no_message_is_no_lag(told: dict[str, int], lag: int | None) -> None:
+def test_what_holds_no_message_is_no_lag(told: dict[str, Any], lag: int | None) -> None:
     assert InputPartition(**told).lag(9, is_all_committed=True) == lag
 
 
