@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from kafka_processor.client_config import admin_config
 from kafka_processor.config import Settings
+from kafka_processor.disposal import free_in_background
 from kafka_processor.kafka_errors import error_of
 
 WATCH_INTERVAL: Final = 2.0
@@ -24,6 +25,8 @@ ANSWER_TIMEOUT: Final = 0.5
 """Seconds that a commit waits for the answer, which is usually there before it is needed."""
 MARGIN: Final = 1.0
 """Seconds that the client may take, beyond a timeout, to say that it has passed."""
+RENEWAL_INTERVAL: Final = 3.0
+"""Seconds between two new clients while there is no answer."""
 _NO_ID: Final = "A" * 22
 """What a broker before 2.8 answers, in the client's form."""
 
@@ -33,7 +36,9 @@ class InputTopic:
 
     def __init__(self, settings: Settings, client_log: Any) -> None:
         self._topic = settings.input_topic
-        self._admin = AdminClient(admin_config(settings) | {"logger": client_log})
+        self._config = admin_config(settings) | {"logger": client_log}
+        self._admin = AdminClient(self._config)
+        self._next_renewal = 0.0
         self._asked: Future[Any] | None = None
         self._next_question = 0.0
         self._is_answered = True
@@ -68,7 +73,11 @@ class InputTopic:
 
         Blocks up to `timeout` seconds.
         """
-        self._note(self._ask(timeout), timeout + MARGIN)
+        try:
+            self._note(self._ask(timeout), timeout + MARGIN)
+        except KafkaException:
+            self._renew(time.monotonic())
+            raise
         return self._current_id
 
     def watch(self) -> None:
@@ -84,6 +93,7 @@ class InputTopic:
                 self._answered_since = self._answered_since or now
             except KafkaException:
                 self._answered_since = None
+                self._renew(now)
         if now >= self._next_question:
             self._next_question = now + WATCH_INTERVAL
             self._asked = self._ask(WATCH_INTERVAL)
@@ -113,6 +123,16 @@ class InputTopic:
             TopicCollection([self._topic]), request_timeout=timeout
         ).values()
         return future
+
+    def _renew(self, now: float) -> None:
+        """Starts from bootstrap.servers again. The client puts such a question to the controller
+        alone, and waits in vain for one that is gone while other brokers answer."""
+        if now >= self._next_renewal:
+            self._next_renewal = now + RENEWAL_INTERVAL
+            self._asked = None  # its answer would never come
+            old = [self._admin]
+            self._admin = AdminClient(self._config)
+            free_in_background(old)
 
     def _note(self, asked: Future[Any], timeout: float) -> None:
         self._current_id = _topic_id(asked, timeout)
