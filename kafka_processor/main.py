@@ -1,30 +1,23 @@
 """Where it starts: settings, log, signals, wiring."""
 
 import argparse
-import gc
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import FrameType
-from typing import TypeVar
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
 from kafka_processor.cautions import cautions
-from kafka_processor.client_config import connection_config
 from kafka_processor.config import Settings, SettingsError, load_settings, noting, rules
-from kafka_processor.connecting import ConnectionFailed, connect_with_retry
-from kafka_processor.consumer import ConsumerEnded, InputConsumer
+from kafka_processor.connecting import ConnectionFailed
+from kafka_processor.consumer import ConsumerEnded
 from kafka_processor.core_dumps import forbid_core_dumps
 from kafka_processor.endings import (
     EXIT_FAILED,
@@ -38,38 +31,17 @@ from kafka_processor.environment import Environment, read_environment
 from kafka_processor.heartbeat import Heartbeat, places
 from kafka_processor.listening import CannotListen
 from kafka_processor.logs import ClientLog, create_log
-from kafka_processor.pipeline import Pipeline
 from kafka_processor.preflight import CheckFailed, check
 from kafka_processor.printable import printable
-from kafka_processor.processor import Processor
 from kafka_processor.producer import ProducerNeverStarts
-from kafka_processor.producers import create_producer
 from kafka_processor.project_key import find_key, find_or_make_key, project_key
-from kafka_processor.record_limits import RecordLimits
+from kafka_processor.startup import StopSignal, work
 from kafka_processor.streams import guard_streams, is_delivered
-from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
-from kafka_processor.topic_configs import LimitLookup
-from kafka_processor.topics import TopicsNotReady, prepare_topics
-from kafka_processor.transformer import former_key_id, key_id
+from kafka_processor.summary_printer import KeyChangedError
+from kafka_processor.topics import TopicsNotReady
+from kafka_processor.transformer import key_id
 from kafka_processor.trusted_files import shown
-from kafka_processor.watching import Watch, demand_packages, try_libraries, watch
-
-STOP_TIMEOUT = 2.5
-"""Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
-STOP_STEP = 0.1
-"""Seconds after which a start that waits for a broker looks at the signal again."""
-Answer = TypeVar("Answer")
-
-
-class StopSignal(threading.Event):
-    """Set by SIGINT or SIGTERM."""
-
-    at = 0.0
-    """When, by `time.monotonic()`."""
-
-    def set(self) -> None:
-        self.at = self.at or time.monotonic()
-        super().set()
+from kafka_processor.watching import demand_packages, try_libraries, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -191,7 +163,7 @@ def _run(
                 tried = [str(place) for place in places()]
                 log.warning("no health file, so the health check will fail", tried=tried)
             try:
-                _work(settings, key, log, stopping, heartbeat, watchers)
+                work(settings, key, log, stopping, heartbeat, watchers)
             except (ConnectionFailed, ConsumerEnded, ProducerNeverStarts, TopicsNotReady):
                 if not stopping.is_set():
                     raise
@@ -213,73 +185,6 @@ def _run(
         return exit_code
     log.info("stopped")
     return EXIT_OK
-
-
-def _work(
-    settings: Settings,
-    key: bytes,
-    log: FilteringBoundLogger,
-    stopping: StopSignal,
-    heartbeat: Heartbeat,
-    watchers: Watch,
-) -> None:
-    """Connects, joins the group and works until the process is to stop."""
-
-    def wait(seconds: float) -> bool:
-        heartbeat.beat()
-        return stopping.wait(seconds)
-
-    _collect_garbage_rarely()
-    client_log = ClientLog(log)
-    options = watchers.client_options
-    limits = RecordLimits()
-    consumer = InputConsumer(settings, log, client_log, options)
-    producer = create_producer(settings, consumer, limits, client_log, options)
-    connect_with_retry(consumer, settings, log, wait)
-    admin = AdminClient(connection_config(settings) | {"logger": client_log})
-    found = until_stopped(lambda: prepare_topics(settings, consumer, log, admin, wait), stopping)
-    if found is None:
-        return
-    limits.update(found)
-    processor = Processor(
-        settings,
-        consumer,
-        producer,
-        Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
-        SummaryPrinter(settings, key_id(key), former_key_id(key)),
-        log,
-        watchers.observers,
-        LimitLookup(settings, admin, limits, log),
-    )
-    watchers.set_readiness(processor.why_not_working)
-    try:
-        processor.start(stopping.is_set, heartbeat.beat)
-        if not stopping.is_set():
-            print("Kafka Consumer has started...", flush=True)  # noqa: T201
-        processor.run(stopping.is_set, heartbeat.beat)
-    except BaseException:
-        processor.leave()
-        raise
-    # The turn of the loop that met the signal may have waited for a broker itself.
-    processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
-
-
-def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answer | None:
-    """What `work` returns or raises, or None once the process is to stop: its questions to the
-    brokers may take longer than a stop."""
-    answer: Future[Answer] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(work())
-        except BaseException as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    while not wait_for([answer], STOP_STEP).done:
-        if stopping.is_set():
-            return None
-    return answer.result()
 
 
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -327,15 +232,6 @@ def _settings_help() -> str:
         lines.append(f"  {name} (default: {rule.default or 'not set'})")
         lines.append(f"      {rule.meaning}; {rule.allowed}")
     return "\n".join(lines)
-
-
-def _collect_garbage_rarely() -> None:
-    """A batch makes tens of thousands of objects that all die with it, and no cycles.
-
-    At its default pace the collector looks at them again and again, for a tenth of the time.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _set_on_signals(stopping: threading.Event) -> None:

@@ -36,6 +36,7 @@ KNOW_KAFKA = {
     "preflight",
     "processor",
     "main",
+    "startup",
     "endings",
     "dashboard.cluster",
     "dashboard.command",

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kafka_processor.main import until_stopped
+from kafka_processor.startup import until_stopped
 from kafka_processor.topics import TopicsNotReady
 
 
