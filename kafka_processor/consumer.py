@@ -342,6 +342,8 @@ class InputConsumer:
 
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
+        if self._input.has_changed:
+            self._unreadable.forget_known_ends()
         if self._owned and not self._fence:
             self._stop_fetching(self._client, self._owned)
         self._waiting |= self._owned

@@ -74,6 +74,10 @@ class UnreadablePartitions:
         if self._search and self._search.partition in partitions:
             self._search = None
 
+    def forget_known_ends(self) -> None:
+        """The input topic is another one now."""
+        self._known_ends.clear()
+
     def hand_out(self, limit: int) -> dict[int, list[UnreadableRecord]]:
         """Stand-ins by partition, in order, at most `limit`; searches for more without waiting.
 

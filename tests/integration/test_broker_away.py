@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from dev.local_kafka import LocalKafka
 from tests.support.acls import allow
 from tests.support.brokers import free_port
-from tests.support.job import Job, Site
+from tests.support.job import KEY, Job, Site
 from tests.support.load import assert_each_once, send_later, send_load
 from tests.support.program import CHECK, PROBLEM, STARTED, Daemon, copy_program
 from tests.support.waiting import wait_until
@@ -136,7 +136,7 @@ def test_what_keeps_a_process_from_joining_is_named(program: Path, tmp_path: Pat
             settings = {
                 "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
                 "CREATE_TOPICS": "all",
-                "DEVICE_ID_KEY": "00" * 32,
+                "DEVICE_ID_KEY": KEY,
                 "INPUT_TOPIC": name,
             }
             return daemons.enter_context(Daemon(program, tmp_path / name, settings))
@@ -155,7 +155,7 @@ def test_broker_comes_late_goes_away_and_comes_back(program: Path, tmp_path: Pat
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
         "STARTUP_RETRIES": "50",
         "CREATE_TOPICS": "all",
-        "DEVICE_ID_KEY": bytes(range(32)).hex(),
+        "DEVICE_ID_KEY": KEY,
     }
     late_folder = tmp_path / "late"
     late_folder.mkdir()
