@@ -52,8 +52,11 @@ def read_event(value: bytes | None, max_bytes: int = _NO_LIMIT) -> LoginEvent | 
         event = decode_small_event(value)
     except UNREADABLE:
         return _read_unusual_event(value)
-    kind = type(event.timestamp)
-    if kind is int or kind is float or not what_is_wrong("timestamp", event.timestamp):
+    timestamp = event.timestamp
+    kind = type(timestamp)
+    if kind is int or kind is float:
+        return event
+    if kind is str and len(timestamp) <= MAX_TEXT and is_numeric_string(timestamp):
         return event
     return _examine(msgspec.structs.asdict(event))
 
