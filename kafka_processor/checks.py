@@ -54,9 +54,8 @@ def read_event(value: bytes | None, max_bytes: int = _NO_LIMIT) -> LoginEvent | 
         return _read_unusual_event(value)
     timestamp = event.timestamp
     kind = type(timestamp)
-    if kind is int or kind is float:
-        return event
-    if kind is str and len(timestamp) <= MAX_TEXT and is_numeric_string(timestamp):
+    is_number = kind is int or kind is float
+    if is_number or (kind is str and len(timestamp) <= MAX_TEXT and is_numeric_string(timestamp)):
         return event
     return _examine(msgspec.structs.asdict(event))
 

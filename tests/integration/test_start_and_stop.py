@@ -335,9 +335,10 @@ def test_check_says_what_it_read_and_what_is_not_safe(job: Job, tmp_path: Path) 
     lines = check.stdout.splitlines()
     assert lines[0] == f"settings: read from {named}"
     warnings = [line for line in lines if line.startswith("warning: ")]
-    assert len(warnings) == 2
+    assert len(warnings) == 3
     assert "OPS_PORT?" in warnings[0]
     assert f"chmod o-r {named}" in warnings[1]
+    assert f"{job.input}: with compression.type=producer" in warnings[2]
 
 
 def test_check_disturbs_no_running_process(job: Job) -> None:

@@ -74,40 +74,43 @@ def test_summary_topic_is_compacted(job: Job) -> None:
     assert config["cleanup.policy"].value == "compact"
 
 
+ODD = ["x" * 17, "RU\n", "\u0420\u0423", "\U0001f600", "a/b", '"', "\0", "9lives", " ru"]
+"""No labels of either kind."""
+LOCALES = ["ru", "RU", "pt-BR", "zh_Hant_TW", *(f"x{chr(97 + n // 26)}-{n:03}" for n in range(100))]
+DEVICE_TYPES = ["x" * 16, "a-b_C-9", "iOS 17.1", "RU", *(f"D{number}" for number in range(100))]
+
+
 def test_labels(job: Job) -> None:
-    """Only 64 locales and 32 device types have counts of their own, and only plain ones."""
-    odd = ["x" * 17, "R U", "RU\n", "\u0420\u0423", "\U0001f600", "a.b", "a/b", '"', "\0"]
-    plain = ["x" * 16, "a-b_C-9", "ru", "RU"]
-    values = []
-    for locale in [*odd, *plain]:
-        values.append(json.dumps(login(locale=locale, device_type=locale)).encode())
-    for number in range(100):
-        values.append(json.dumps(login(locale=f"L{number}", device_type=f"D{number}")).encode())
+    """Only 64 locales and 32 device types have counts of their own, and only what has the form."""
+    labels = zip([*ODD, *LOCALES], [*ODD, *DEVICE_TYPES], strict=True)
+    values = [
+        json.dumps(login(locale=locale, device_type=device_type)).encode()
+        for locale, device_type in labels
+    ]
     values += [json.dumps(login(locale="RU", device_type="RU")).encode()] * 5
     uncounted = [event(0, 0, locale="FILTERED"), event(0, 1, locale="FAILED", ip="nowhere")]
     job.send_all([*uncounted, *values])
 
     summary = job.run(len(values) + 2).latest_summaries()[0]
 
-    for name, prefix, limit in (("locale", "L", 64), ("device_type", "D", 32)):
-        own = limit - len(plain)
-        expected = Counter(plain) + Counter({"RU": 5})
-        expected.update(f"{prefix}{number}" for number in range(own))
-        expected["__other__"] = len(odd) + 100 - own
+    for name, all_labels, limit in (("locale", LOCALES, 64), ("device_type", DEVICE_TYPES, 32)):
+        expected = Counter(all_labels[:limit]) + Counter({"RU": 5})
+        expected["__other__"] = len(ODD) + len(all_labels) - limit
         assert summary[f"{name}_counts"] == dict(expected)
-        assert len(summary[f"{name}_counts"]) == limit + 1
 
 
 def test_labels_survive_a_restart(job: Job) -> None:
     """Also the most and longest that there can be: they travel with the committed offset."""
     values = [
-        json.dumps(login(locale=f"{n:_>16}", device_type=f"{n:->16}")).encode() for n in range(100)
+        json.dumps(login(locale=f"abc_Latn_{n:03}", device_type=f"d{n:->15}")).encode()
+        for n in range(100)
     ]
     job.send_all(values)
     before = job.run(100).latest_summaries()[0]
     job.send_all(values)
     after = job.run(200).latest_summaries()[0]
-    for name in ("locale_counts", "device_type_counts"):
+    for name, limit in (("locale_counts", 64), ("device_type_counts", 32)):
+        assert len(before[name]) == limit + 1
         assert after[name] == {label: 2 * count for label, count in before[name].items()}
     assert after["total_received_count"] == 200
 

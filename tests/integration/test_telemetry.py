@@ -204,12 +204,12 @@ def test_a_backlog_is_few_spans_with_the_busy_time(job: Job, receiver: Receiver)
 
 
 def test_a_batch_that_is_given_up_is_an_error_with_its_cause(job: Job, receiver: Receiver) -> None:
-    """As one with a record that the broker refuses for its size."""
-    job.create_topic(job.topics["processed"], 1, {"max.message.bytes": "8000"})
+    """As one with a record that the broker refuses for its size: a limit that is not known yet."""
+    daemon = start(job, receiver)
+    job.configure_topic(job.topics["processed"], max_message_bytes="8000")
     for number in range(20):
         job.send(too_large_event(number) if number == 7 else event(0, number))
     job.flush()
-    daemon = start(job, receiver)
     wait_until(lambda: job.committed_total() == 20, lambda: f"all done:\n{daemon.log}")
     daemon.stop()
     batches = batches_of(receiver)
