@@ -197,10 +197,12 @@ class InputConsumer:
         if self._too_large:
             self._make_room()
         if self._unreadable.is_active:
-            stand_ins = self._unreadable.hand_out(limit)
+            # In this order: what is fetched again from now on comes behind the stand-ins.
+            found: dict[int, Sequence[AnyMessage]] = {**self._take(self._consume(limit, 0))}
+            found |= self._unreadable.hand_out(limit)
             self._fetch_passed()
-            if stand_ins:
-                return stand_ins
+            if found:
+                return found
             timeout = min(timeout, SEARCHING_WAIT)
         return self._take(self._consume(limit, timeout))
 
@@ -295,6 +297,9 @@ class InputConsumer:
         starts = {p.partition: p.offset for p in placements}
         if not self._assign(starts):
             return []
+        now = time.monotonic()
+        for partition, offset in starts.items():
+            self._positions.place(partition, offset, now)
         placed = starts.keys()
         self._owned |= placed
         self._waiting -= placed
@@ -486,6 +491,7 @@ class InputConsumer:
         )
         self._too_large = 0
         self._client_options = self._client_options | {"receive.message.max.bytes": room}
+        self._unreadable.room = room
         self._client.close()
         self._renew()
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from kafka_processor.pipeline import Message
+from kafka_processor.unreadable import stand_ins
 
 MAX_SLICE: Final = 1_000
 """Messages of a slice: so many are still in the processor's caches when needed again."""
@@ -41,7 +42,11 @@ class PolledMessages:
 
     def add(self, polled: Mapping[int, Sequence[Message]]) -> None:
         for partition, messages in polled.items():
-            self._runs.setdefault(partition, []).append(messages)
+            runs = self._runs.setdefault(partition, [])
+            if runs and bool(stand_ins(runs[-1])) == bool(stand_ins(messages)):
+                runs[-1] = [*runs[-1], *messages]
+            else:
+                runs.append(messages)
 
     def take(self, limit: int) -> dict[int, Slice]:
         """The next messages, by partition; one at least, where there are any and `limit` is not 0.

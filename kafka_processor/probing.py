@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,7 @@ STATISTICS_INTERVAL: Final = 5
 ENOUGH_PARTIAL: Final = 2
 """Batches cut off, that were fetched since an offset was asked for: the first may be an answer to
 what was asked before, the second is not."""
-REQUEST_TIMEOUT: Final = 1.0
+REQUEST_TIMEOUT: Final = 0.5
 """Seconds to ask for the end of a partition; the loop stands still meanwhile."""
 _ENDS: Final = frozenset(
     {KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
@@ -61,13 +62,18 @@ class Probe:
     fetched again and again without a word. Only the client's statistics tell of it.
     """
 
-    def __init__(self, settings: Settings, topic: str, client_log: Any) -> None:
+    def __init__(
+        self, settings: Settings, topic: str, client_log: Any, room: int | None = None
+    ) -> None:
+        """`room`: bytes of an answer that are taken; None: as configured."""
         self._topic = topic
-        own = {
+        own: dict[str, Any] = {
             "logger": client_log,
             "stats_cb": self._take_statistics,
             "statistics.interval.ms": STATISTICS_INTERVAL,
         }
+        if room is not None:
+            own["receive.message.max.bytes"] = room
         self._client = Consumer(probe_config(settings) | own)
         self._partition = 0
         self._deadline = 0.0
@@ -116,9 +122,11 @@ class Probe:
         if self._partial is None:
             self._partial = partial
         if partial - self._partial >= ENOUGH_PARTIAL:
-            at = statistics.topics[self._topic].partitions[str(self._partition)].next_offset
-            self._silent = Silent(at)
+            told = statistics.topics.get(self._topic, _Topic()).partitions
+            if asked := told.get(str(self._partition)):
+                self._silent = Silent(asked.next_offset)
 
     def close(self) -> None:
         # On a thread of its own: it may take its time, and has nothing more to say.
-        threading.Thread(target=self._client.close, daemon=True).start()
+        with suppress(RuntimeError):  # the system has no thread to give: it ends with its object
+            threading.Thread(target=self._client.close, daemon=True).start()

@@ -50,6 +50,8 @@ MAX_GATHERED: Final = 10_000
 """Messages worked on while a commit is under way; what takes longer is waited for."""
 IDLE_WAIT: Final = 0.1
 """Seconds to wait for a message: how fast a signal or a due summary is noticed."""
+ANSWER_WAIT: Final = 0.005
+"""Seconds between two polls that only wait for the answer to a commit."""
 COMMITTING_WAIT: Final = 0.002
 """Seconds to wait for a message while a commit is under way: how fast its end is noticed."""
 POLL_INTERVAL: Final = 1.0
@@ -313,7 +315,11 @@ class Processor:
         rarely, since membership rests on it. Raises BatchFailed for what happened meanwhile."""
         now = time.monotonic()
         limit = 0 if self._polled else min(places, MAX_SLICE)
-        if not limit and (self._producer.needs_polling or (self._polled and now > self._next_poll)):
+        if not limit and self._producer.needs_polling:
+            if not places:  # nothing else to do: each poll may bring a message too many
+                time.sleep(ANSWER_WAIT)
+            limit = 1
+        elif self._polled and now > self._next_poll:
             limit = 1
         if not limit:
             return

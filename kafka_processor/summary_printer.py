@@ -163,7 +163,9 @@ class SummaryPrinter:
     def restart(self, partition: int) -> None:
         """Drops what was restored: it counts messages of a topic that is gone."""
         old = self._counts[partition]
-        self._counts[partition] = PartitionCounts(old.next_offset, old.topic_id)
+        self._counts[partition] = PartitionCounts(
+            old.next_offset, old.topic_id, self._is_device_type, self._is_locale
+        )
 
     def forget_all(self) -> None:
         self.forget(list(self._counts))

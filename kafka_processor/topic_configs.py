@@ -99,7 +99,7 @@ class LimitLookup:
         for topic, future in asked.items():
             try:
                 configs[topic] = _config_of(future)
-            except KafkaException:
+            except (KafkaException, LookupError, ValueError):  # also: an entry is missing
                 continue  # the limit known before stays
         for topic, limit in record_limits(self._settings, configs).items():
             if limit != self._limits.of(topic):

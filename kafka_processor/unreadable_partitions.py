@@ -16,7 +16,7 @@ from kafka_processor.config import Settings
 from kafka_processor.probing import Probe, Undecided
 from kafka_processor.unreadable import BatchSearch, UnreadableBatch, UnreadableRecord
 
-PAUSE: Final = 1.0
+PAUSE: Final = 2.0
 """Seconds before a search that was not possible is begun again."""
 MAX_KNOWN: Final = 10_000
 """Batches that are remembered, for a partition that goes back to what is committed."""
@@ -49,6 +49,9 @@ class UnreadablePartitions:
         self._retry_at = 0.0
         self._known_ends: dict[int, dict[str, int]] = {}
         """By partition, of batches by the reason why they cannot be read, which names them."""
+        self.room: int | None = None
+        """Bytes of an answer that the member takes, where they are more than configured: what it
+        can read must not look unreadable."""
         self.passed: dict[int, int] = {}
         """Partitions that can be fetched again, and from which offset on; `forget` them then."""
 
@@ -114,9 +117,7 @@ class UnreadablePartitions:
             # As while a broker is away, which the consumer logs. Others have their turn first.
             self._retry_at = time.monotonic() + PAUSE
             self._close_probe()
-            if self._search:
-                partition, self._search = self._search.partition, None
-                self._suspects[partition] = self._suspects.pop(partition)
+            self._search = None
 
     def _new_search(self) -> _Search | None:
         """For the partition that has waited longest."""
@@ -126,7 +127,10 @@ class UnreadablePartitions:
                 self._close_probe()
             return None
         if self._probe is None:
-            self._probe = Probe(self._settings, self._settings.input_topic, self._client_log)
+            self._probe = Probe(
+                self._settings, self._settings.input_topic, self._client_log, self.room
+            )
+        self._suspects[partition] = self._suspects.pop(partition)  # others have their turn first
         start, end = self._suspects[partition].position, self._probe.end_of(partition)
         search = BatchSearch(start, end, self._known_ends.setdefault(partition, {}))
         self._look_or_end(begun := _Search(partition, search, self._probe))

@@ -127,6 +127,14 @@ def test_with_a_fixed_list_exactly_its_items_are_listed() -> None:
     assert record["device_type_counts"] == {"__other__": 71, "iOS": 1}
 
 
+def test_labels_stay_fixed_when_the_topic_is_created_again() -> None:
+    summary = SummaryPrinter(settings(DEVICE_TYPE_LABELS="iOS"), "0" * 8)
+    summary.restore(0, None, None, 0, 0.0)
+    summary.restart(0)
+    summary.add(0, work_of([Counted("processed", "Secret", "RU")], 0), 0.0)
+    assert record_of(summary)["device_type_counts"] == {"__other__": 1}
+
+
 def largest_counts() -> PartitionCounts:
     """As many digits as there can be: all messages sum up to the largest offset.
 
