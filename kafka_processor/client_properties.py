@@ -109,8 +109,8 @@ def read_properties(path: Path) -> tuple[dict[str, str], list[str]]:
         if not equals or not _NAME.fullmatch(name) or "\0" in value:
             problems.append(f"line {number} is not name=value")
             continue
-        if not _GLOBAL.fullmatch(name):
-            name = name.removeprefix("topic.")  # librdkafka ignores it
+        while name.startswith("topic.") and not _GLOBAL.fullmatch(name):
+            name = name.removeprefix("topic.")  # librdkafka ignores it, also one given twice
         if reason := _why_refused(name, value):
             problems.append(f"line {number}: {name} may not be set ({reason})")
         else:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import FrameType
+from typing import Final
 
 from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
@@ -42,6 +43,9 @@ from kafka_processor.topics import TopicsNotReady
 from kafka_processor.transformer import key_id
 from kafka_processor.trusted_files import shown
 from kafka_processor.watching import demand_packages, try_libraries, watch
+
+MAX_WORKERS: Final = 256
+"""Of one machine: each is a process with clients of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -211,7 +215,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--workers",
-        type=_positive,
+        type=_workers,
         default=1,
         metavar="N",
         help="run N members of the group, each a process of its own; one that is killed is "
@@ -220,9 +224,11 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 5 and 0 < int(text) <= MAX_WORKERS):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; allowed: a whole number from 1 to {MAX_WORKERS}"
+        )
     return int(text)
 
 

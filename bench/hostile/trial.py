@@ -97,7 +97,7 @@ def run_trial(site: Site, number: int, hostile: HostileInput) -> Trial:
         settings = {
             "KAFKA_BOOTSTRAP_SERVERS": site.bootstrap_servers,
             "INPUT_TOPIC": topic,
-            "DEVICE_ID_KEY": "0b5fe2a13c9d" * 6,
+            "DEVICE_ID_KEY": bytes(range(32)).hex(),
             "MAX_MESSAGE_AGE": "0",
             "CREATE_TOPICS": "none",
             **outputs,

@@ -420,3 +420,12 @@ def test_main_runs_from_inside_its_folder(tmp_path: Path) -> None:
     with Daemon(program, tmp_path, {}, ("main.py",), working_folder=inside) as daemon:
         assert daemon.wait() == 2
         assert daemon.log_lines[0].startswith("DELIVERY")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "257", "1000000", "\u0662"])
+def test_a_number_of_workers_that_is_not_allowed_is_one_line(
+    program: Path, tmp_path: Path, number: str
+) -> None:
+    ended = run(program, tmp_path, {"DEVICE_ID_KEY": KEY}, "--workers", number)
+    assert ended.code == 2
+    assert "allowed: a whole number from 1 to 256" in ended.lines[-1]

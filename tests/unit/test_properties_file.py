@@ -95,6 +95,8 @@ UNDERMINES = {
     "topic.acks": "0",
     "topic.request.required.acks": "0",
     "topic.partitioner": "random",
+    "topic.topic.acks": "0",
+    "topic.topic.topic.partitioner": "random",
     "enabled_events": "255",
     "log.queue": "false",
     "logger": "x",
@@ -114,7 +116,7 @@ def test_what_runs_code_or_undermines_the_program_is_refused(tmp_path: Path, nam
     value = (RUNS_CODE | UNDERMINES)[name]
     [line] = errors_of(tmp_path, f"client.id=a\n\t{name}\t=  {value}\n")
     assert "line 2" in line
-    assert name.removeprefix("topic.") in line
+    assert name.rpartition("topic.")[2] in line or name in line
     assert "evil" not in line
 
 
