@@ -104,12 +104,8 @@ class BatchSearch:
         self._is_galloping = True
         self._is_silent = False
         self._is_readable = start >= end
-        self.reason = NO_REASON
-
-    @property
-    def is_readable(self) -> bool:
         """There is no such batch at the start."""
-        return self._is_readable
+        self.reason = NO_REASON
 
     @property
     def offset(self) -> int | None:
