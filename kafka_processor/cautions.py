@@ -16,7 +16,6 @@ from kafka_processor.trusted_files import command_against_reading, command_again
 OTHER_NAMES: Final = ("DASHBOARD_TOKEN",)
 """Our variables that are not among the daemon's settings."""
 
-_SECRET_PROPERTY: Final = re.compile(r".*(\.password|\.passphrase|\.secret|\.pem|bearer\.config)")
 _SECRET_OF_OTHERS: Final = re.compile(r"OTEL_.*HEADERS|OPENLINEAGE.*API_?KEY|OPENLINEAGE.*AUTH.*")
 _TURNED_OFF: Final = {
     ("enable.ssl.certificate.verification", ("false", "f", "0")): "turns off certificate "
@@ -32,12 +31,16 @@ _SENT_AS_IT_IS: Final = {"PLAIN": "password", "OAUTHBEARER": "token"}
 
 def cautions(settings: Settings, given: Environment) -> Iterator[str]:
     yield from given.warnings
-    names = [*(name for name, _ in rules()), *OTHER_NAMES]
-    for name, meant in mistyped_names(given.values, names):
-        yield f"{name if name.isprintable() else ascii(name)}: not a setting; did you mean {meant}?"
+    yield from misspelled(given)
     yield from _broker_connection(settings)
     yield from _other_connections(given.values)
     yield from _files(settings, given)
+
+
+def misspelled(given: Environment) -> Iterator[str]:
+    names = [*(name for name, _ in rules()), *OTHER_NAMES]
+    for name, meant in mistyped_names(given.values, names):
+        yield f"{name if name.isprintable() else ascii(name)}: not a setting; did you mean {meant}?"
 
 
 def _broker_connection(settings: Settings) -> Iterator[str]:
@@ -88,21 +91,15 @@ def _files(settings: Settings, given: Environment) -> Iterator[str]:
         if command := command_against_replacing(path):
             yield f"{source}: other users can replace the file; run: {command}"
         elif is_secret and (command := command_against_reading(path)):
-            yield f"{source}: contains secrets and is readable by other users; run: {command}"
+            yield f"{source}: may contain secrets and is readable by other users; run: {command}"
 
 
 def _sources(settings: Settings, given: Environment) -> Iterator[tuple[str, Path, bool]]:
-    """Yields each settings and key file: its name, its path, whether it has secrets."""
+    """Yields each settings and key file: its name, its path, whether it may have secrets."""
     for path, variables in given.files.items():
         yield shown(path), path, any(map(_is_secret, variables))
     if settings.kafka_properties_file:
-        names = {*settings.properties}
-        if settings.kafka_sasl_password and "KAFKA_SASL_PASSWORD" not in given.values:
-            names.add("sasl.password")
-        if settings.kafka_ssl_key_password and "KAFKA_SSL_KEY_PASSWORD" not in given.values:
-            names.add("ssl.key.password")
-        is_secret = any(map(_SECRET_PROPERTY.fullmatch, names))
-        yield "KAFKA_PROPERTIES_FILE", settings.kafka_properties_file, is_secret
+        yield "KAFKA_PROPERTIES_FILE", settings.kafka_properties_file, True
     if settings.device_id_key_file:
         path = Path(given.values["DEVICE_ID_KEY_FILE"].strip()).expanduser()
         yield "DEVICE_ID_KEY_FILE", path, True

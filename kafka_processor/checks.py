@@ -3,6 +3,7 @@
 Each is a pure function. A message that fails is a value (`Fault`), never an exception.
 """
 
+from codecs import BOM_UTF8
 from typing import Any, Final, NamedTuple, TypeGuard, final
 
 import msgspec
@@ -65,7 +66,7 @@ def _read_unusual_event(value: bytes) -> LoginEvent | Fault:
     try:
         fields = decode_fields(value)
     except UNREADABLE as error:
-        return Fault("parse_error", _describe(error), None)
+        return Fault("parse_error", _describe(error, value), None)
     return _examine(fields)
 
 
@@ -88,7 +89,7 @@ def what_is_wrong(name: str, value: object) -> str | None:
         if len(value) > MAX_TEXT:
             return f"longer than {MAX_TEXT} characters"
         if is_timestamp and not is_numeric_string(value):
-            return "no numeric string"
+            return "not a numeric string"
         return None
     if is_timestamp and type(value) in (int, float):
         return None
@@ -106,13 +107,22 @@ _JSON_TYPES: Final[dict[type, str]] = {
 }
 
 
-def _describe(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "the message is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "the message is nested too deeply"
-    if isinstance(error, TooLargeNumberError):
-        return "the message holds a number out of range"
-    if isinstance(error, msgspec.ValidationError):
-        return "the message is not a JSON object"
-    return str(error)
+_DESCRIPTIONS: Final[dict[type[Exception], str]] = {
+    UnicodeDecodeError: "the message is not UTF-8",
+    RecursionError: "the message is nested too deeply",
+    TooLargeNumberError: "the message holds a number out of range",
+    msgspec.ValidationError: "the message is not a JSON object",
+}
+_CLEARER: Final = {
+    # msgspec says so of a lone surrogate near the end too.
+    "Input data was truncated": "the message ends within its JSON, or has a lone surrogate",
+}
+
+
+def _describe(error: Exception, value: bytes) -> str:
+    if value.startswith(BOM_UTF8):
+        return "the message starts with a byte-order mark"
+    for kind, description in _DESCRIPTIONS.items():
+        if isinstance(error, kind):
+            return description
+    return _CLEARER.get(str(error), str(error))

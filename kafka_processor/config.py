@@ -87,7 +87,7 @@ def _setting(
     return field(metadata={"rule": rule}, repr=shown and not secret)
 
 
-_TOPIC = (types.topic_name, "1 to 249 of a-z A-Z 0-9 . _ -")
+_TOPIC = (types.topic_name, "1 to 249 of a-z A-Z 0-9 . _ -, not just . or ..")
 _FILE = (types.existing_file, "a file that exists")
 _SECRET = (types.secret, "any text")
 
@@ -245,14 +245,16 @@ def load_settings(given: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     properties = _read_properties_file(given, problems)
     from_file = {
-        SETTING_OF_PROPERTY[name]: value
+        SETTING_OF_PROPERTY[name]: (value, f"KAFKA_PROPERTIES_FILE: {name}")
         for name, value in properties.items()
         if name in SETTING_OF_PROPERTY and value
     }
     wrong: set[str] = set()
     values: dict[str, Any] = {}
     for name, rule in rules():
-        text = given.get(name, from_file.get(name, rule.default))
+        text, source = from_file.get(name, (rule.default, name))
+        if name in given:
+            text, source = given[name], name
         if not rule.secret:
             text = text.strip()
         values[name.lower()] = None
@@ -266,10 +268,14 @@ def load_settings(given: Mapping[str, str]) -> Settings:
             except NotRandomKeyError as error:
                 wrong.add(name)
                 problems.append(f"{name}: {error}")
+            except OSError as error:
+                wrong.add(name)
+                reason = f"{shown(Path(text))} cannot be read ({error.strerror})"
+                problems.append(f"{source}: {reason}; allowed: {rule.allowed}")
             except _NOT_ALLOWED:
                 wrong.add(name)
                 value = "(secret, not shown)" if rule.secret else repr(types.without_login(text))
-                problems.append(f"{name}: {value} is not allowed; allowed: {rule.allowed}")
+                problems.append(f"{source}: {value} is not allowed; allowed: {rule.allowed}")
     problems += [line for name, line in _contradictions(values) if name not in wrong]
     if problems:
         raise SettingsError(problems)

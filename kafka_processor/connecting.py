@@ -64,8 +64,12 @@ def connect_with_retry(
     )
     raise ConnectionFailed(
         f"KAFKA_BOOTSTRAP_SERVERS: {_what_is_wrong(consumer)} at "
-        f"{settings.kafka_bootstrap_servers} (tried {attempt} times); {hint}"
+        f"{settings.kafka_bootstrap_servers} ({_tries(attempt)}); {hint}"
     )
+
+
+def _tries(count: int) -> str:
+    return "tried once" if count == 1 else f"tried {count} times"
 
 
 def _what_is_wrong(consumer: InputConsumer) -> str:

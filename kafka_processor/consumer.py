@@ -36,7 +36,7 @@ from kafka_processor.kafka_errors import (
 )
 from kafka_processor.offset_lookup import OffsetLookup
 from kafka_processor.pipeline import Message as AnyMessage
-from kafka_processor.placing import Placement
+from kafka_processor.placing import Placement, Start
 from kafka_processor.positions import Positions
 from kafka_processor.trouble import Trouble
 from kafka_processor.unreadable_partitions import UnreadablePartitions
@@ -297,6 +297,8 @@ class InputConsumer:
         starts = {p.partition: p.offset for p in placements}
         if not self._assign(starts):
             return []
+        if any(p.start is Start.NEW_TOPIC for p in placements):
+            self._unreadable.forget_known_ends()
         now = time.monotonic()
         for partition, offset in starts.items():
             self._positions.place(partition, offset, now)
@@ -347,8 +349,6 @@ class InputConsumer:
 
     def rewind(self) -> None:
         """All our partitions go back to what is committed; see `place_waiting`."""
-        if self._input.has_changed:
-            self._unreadable.forget_known_ends()
         if self._owned and not self._fence:
             self._stop_fetching(self._client, self._owned)
         self._waiting |= self._owned
@@ -483,7 +483,7 @@ class InputConsumer:
 
     def _make_room(self) -> None:
         """A new client that takes an answer as large as the one that was too large for the old one,
-        which would ask for it for ever. Raises ConsumerEnded, as a rebalance may."""
+        which would ask for it for ever."""
         room = min(2 * self._too_large, MAX_INT32)
         self._log.warning(
             "a batch of the input is larger than expected, joining the group again with more room",
@@ -492,7 +492,6 @@ class InputConsumer:
         self._too_large = 0
         self._client_options = self._client_options | {"receive.message.max.bytes": room}
         self._unreadable.room = room
-        self._client.close()
         self._renew()
 
     def _on_error(self, error: KafkaError) -> None:

@@ -48,12 +48,10 @@ def parse_key(text: str) -> bytes:
 
 
 def read_key_file(path: str) -> bytes:
-    """The key in a file. Raises ValueError if the file cannot be read or holds no key, NotTrusted
-    if other users may write it."""
+    """The key in a file. Raises OSError if the file cannot be read, ValueError if it holds no key,
+    NotTrusted if other users may write it."""
     try:
         return parse_key(read_trusted(Path(path).expanduser()).decode("ascii"))
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError(f"not {KEY_FORM}") from None
 

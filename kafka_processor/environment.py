@@ -30,7 +30,7 @@ def read_environment(environment: Mapping[str, str], env_file: str | None = None
     warnings: list[str] = []
     if env_file is not None:
         path = Path(env_file)
-        files[path] = _read(path)
+        files[path] = _read(path, may_be_pipe=True)
     else:
         working, project = _working_file(warnings), _project_file()
         if working:
@@ -74,9 +74,9 @@ def _may_hold_settings(path: Path) -> bool:
     return os.path.lexists(path) and not path.is_dir()
 
 
-def _read(path: Path, owners: tuple[int, ...] = ()) -> dict[str, str]:
+def _read(path: Path, owners: tuple[int, ...] = (), *, may_be_pipe: bool = False) -> dict[str, str]:
     try:
-        content = read_trusted(path, owners)
+        content = read_trusted(path, owners, may_be_pipe=may_be_pipe)
     except NotTrusted as why:
         raise SettingsError([f"{shown(path)} {why}"]) from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path

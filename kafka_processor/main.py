@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.cautions import cautions
+from kafka_processor.cautions import cautions, misspelled
 from kafka_processor.config import Settings, SettingsError, load_settings, noting, rules
 from kafka_processor.connecting import ConnectionFailed
 from kafka_processor.consumer import ConsumerEnded
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _set_on_signals(stopping)
     try:
         given = read_environment(os.environ, options.env_file)
-        settings = _load(given.values)
+        settings = _load(given)
         if not settings.allow_core_dumps:
             forbid_core_dumps()
         log = create_log(settings)
@@ -93,18 +93,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_WRONG_SETTINGS
 
 
-def _load(given: Mapping[str, str]) -> Settings:
+def _load(given: Environment) -> Settings:
     """Raises SettingsError that names all that is wrong: settings, what they need, the key."""
     problems: list[str] = []
+    values = given.values
     with noting(problems):
-        settings = load_settings(given)
+        settings = load_settings(values)
     with noting(problems):
-        demand_packages(given)
-    if not any(given.get(name, "").strip() for name in ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE")):
+        demand_packages(values)
+    if not any(values.get(name, "").strip() for name in ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE")):
         with noting(problems):
             project_key()
     if problems:
-        raise SettingsError(problems)
+        sources = [f"settings were read from {shown(file)} too" for file in given.files]
+        raise SettingsError([*problems, *misspelled(given), *sources])
     return settings
 
 

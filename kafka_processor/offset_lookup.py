@@ -15,9 +15,14 @@ from kafka_processor.placing import Past, Placement, Start, is_of_other_topic, p
 from kafka_processor.trouble import Trouble
 
 LOOKUP_TIMEOUT: Final = 1.0
-"""Seconds for one look-up of offsets; partitions that we have already stand still meanwhile."""
+"""Seconds for one look-up of offsets."""
+FIRST_LOOKUP_TIMEOUT: Final = 0.25
+"""Seconds for the first one while other partitions are read, which stand still meanwhile. Doubled
+each time that it was too short."""
 PAUSE: Final = 0.2
 """Seconds between two look-ups, while not all is known."""
+PAUSE_OF_READER: Final = 2.0
+"""The same while other partitions are read, as a multiple of what the look-up took."""
 
 
 class OffsetLookup:
@@ -35,6 +40,7 @@ class OffsetLookup:
         self._next = 0.0
         self._is_one_by_one = False
         self._last_asked = -1
+        self._timeout = LOOKUP_TIMEOUT
         self._is_begun = False
         """The group has committed offsets of the topic, or the topic is younger than this
         process."""
@@ -58,11 +64,14 @@ class OffsetLookup:
         process that was killed (KIP-447: unstable offsets). `is_reading`: other partitions are read
         already; if the topic is another one now, none is found until they too are looked up.
         """
-        if time.monotonic() < self._next:
+        began = time.monotonic()
+        if began < self._next:
             return []
+        if not is_reading:
+            self._timeout = LOOKUP_TIMEOUT
         found: list[Placement] = []
         try:
-            topic_id = self._topic.look(LOOKUP_TIMEOUT)
+            topic_id = self._topic.look(self._timeout)
             if topic_id is not None and not (is_reading and self._topic.has_changed):
                 self._is_begun = self._is_begun or self._topic.has_changed
                 self._topic.read_id = topic_id
@@ -71,11 +80,14 @@ class OffsetLookup:
         except KafkaException as exception:
             self._trouble.complain("cannot look up committed offsets yet", error_of(exception))
             self._is_one_by_one = True
+            self._timeout = min(2 * self._timeout, LOOKUP_TIMEOUT)
         self._last |= {placement.partition: placement for placement in found}
         if len(found) < len(partitions):
-            self._next = time.monotonic() + PAUSE
+            now = time.monotonic()
+            self._next = now + max(PAUSE, PAUSE_OF_READER * (now - began) if is_reading else 0)
         else:
             self._is_one_by_one = False
+            self._timeout = FIRST_LOOKUP_TIMEOUT
         self._log_starts(client, found)
         return found
 
@@ -96,7 +108,7 @@ class OffsetLookup:
         out_of_range: Collection[int],
         topic_id: str,
     ) -> Iterator[Placement]:
-        for found in committed_offsets(client, self._name, partitions, LOOKUP_TIMEOUT):
+        for found in committed_offsets(client, self._name, partitions, self._timeout):
             if found.error:
                 self._trouble.complain("cannot look up committed offsets yet", found.error)
                 continue
@@ -113,7 +125,7 @@ class OffsetLookup:
                 )
             else:
                 low, high = client.get_watermark_offsets(
-                    TopicPartition(self._name, found.partition), timeout=LOOKUP_TIMEOUT
+                    TopicPartition(self._name, found.partition), timeout=self._timeout
                 )
                 yield place(past, topic_id, low, high, starts_at_end=self._reset == "latest")
 

@@ -60,6 +60,8 @@ REBALANCE_WAIT: Final = 2.0
 """Seconds to finish a commit before partitions go to another member; else it is given up."""
 MAX_PAUSE: Final = 3.0
 """Seconds between two tries while nothing can be published."""
+LONGEST_TURN: Final = 2.0
+"""Seconds that a turn may wait for brokers; a stop with less left begins none."""
 PROOF_AFTER: Final = 1.0
 """Seconds in which a process that has our place in the group takes over our producer as well."""
 LEAVE_TIMEOUT: Final = 1.5
@@ -110,6 +112,7 @@ class Processor:
         """In a row, without a commit between them."""
         self._retry_at = 0.0
         self._has_started = False
+        self._should_stop: Callable[[], bool] = lambda: False
         self._is_stopping = False
 
     def why_not_working(self) -> str | None:
@@ -159,6 +162,7 @@ class Processor:
 
     def run(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
         """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
+        self._should_stop = should_stop
         while not should_stop():
             on_turn()
             if self._limits:
@@ -186,9 +190,10 @@ class Processor:
         self._polled.clear()
         self._gathered.clear()
         try:
-            if self._failure is None:
-                while not self._finish(deadline) and time.monotonic() < deadline:
-                    self._turn_once()
+            while not self._finish(deadline) and self._failure is None:
+                if deadline - time.monotonic() < LONGEST_TURN:
+                    break
+                self._turn_once()
             if self._failure:
                 self._log.warning("gave up the batch in hand", reason=str(self._failure))
         finally:
@@ -237,18 +242,11 @@ class Processor:
     def _turn(self) -> None:
         self._producer.serve()
         if self._failure:
-            if self._consumer.fenced_for:
-                # Not recovered from: a process that has our place would be shut out.
-                if self._consumer.fenced_for > PROOF_AFTER and self._producer.is_fenced():
-                    self._consumer.end_if_fenced()
-            elif time.monotonic() >= self._retry_at:
-                self._recover()
+            self._get_over_failure()
         else:
-            if self._consumer.fenced_for > PROOF_AFTER:
-                # A commit, of what is committed already, shows whether the producer is fenced too.
-                self._new_positions |= self._consumer.owned
-            for placement in self._consumer.place_waiting():
-                self._take_up(placement)
+            self._take_up_partitions()
+        if self._should_stop() and not self._is_stopping:
+            return  # what has been waited for so far is all that a stop has time for
         is_backlog = self._collect()
         if self._failure:
             return
@@ -263,6 +261,21 @@ class Processor:
             self._open = Batch(self._producer, self._settings.metrics_topic)
             gathered, self._gathered = self._gathered, {}
             self._publish(self._open, gathered)
+
+    def _get_over_failure(self) -> None:
+        if self._consumer.fenced_for:
+            # Not recovered from: a process that has our place would be shut out.
+            if self._consumer.fenced_for > PROOF_AFTER and self._producer.is_fenced():
+                self._consumer.end_if_fenced()
+        elif time.monotonic() >= self._retry_at:
+            self._recover()
+
+    def _take_up_partitions(self) -> None:
+        if self._consumer.fenced_for > PROOF_AFTER:
+            # A commit, of what is committed already, shows whether the producer is fenced too.
+            self._new_positions |= self._consumer.owned
+        for placement in self._consumer.place_waiting():
+            self._take_up(placement)
 
     def _room(self) -> int:
         """How many more messages may be worked on now."""

@@ -26,8 +26,9 @@ def project_key() -> bytes | None:
         return None
     try:
         return read_key_file(str(PROJECT_KEY_PATH))
-    except ValueError as error:
-        raise SettingsError([f"DEVICE_ID_KEY: not set, and {PROJECT_KEY_PATH}: {error}"]) from None
+    except (ValueError, OSError) as error:
+        reason = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+        raise SettingsError([f"DEVICE_ID_KEY: not set, and {PROJECT_KEY_PATH} {reason}"]) from None
 
 
 def find_or_make_key(settings: Settings, log: FilteringBoundLogger) -> bytes:

@@ -96,9 +96,9 @@ def transform_message(
 def _transform_error(event: LoginEvent, ip: str | None, time: str | None) -> Fault:
     problems = []
     if ip is None:
-        problems.append("ip is no IP address")
+        problems.append("ip is not an IP address")
     if time is None:
-        problems.append("timestamp is no time between 1970 and 9999")
+        problems.append("timestamp is not a time between 1970 and 9999")
     return Fault("transform_error", "; ".join(problems), asdict(event))
 
 

@@ -14,22 +14,25 @@ MAX_BYTES: Final = 1024 * 1024
 _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _HAS_MODES: Final = os.name == "posix"
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
+_NOT_WAITING: Final = getattr(os, "O_NONBLOCK", 0)
 
 
 class NotTrusted(ValueError):
     """The file is unsafe to read. The message continues a sentence that begins with its path."""
 
 
-def read_trusted(path: Path, owners: Collection[int] = ()) -> bytes:
+def read_trusted(path: Path, owners: Collection[int] = (), *, may_be_pipe: bool = True) -> bytes:
     """Returns the content of a file.
 
     Checks mode and owner on the open descriptor, so the file cannot be swapped between check and
-    read. `owners`: user ids that may own it; empty: any. Raises NotTrusted and OSError.
+    read. `owners`: user ids that may own it; empty: any. `may_be_pipe`: waits for whoever writes
+    to a named pipe. Raises NotTrusted and OSError.
     """
-    descriptor = os.open(path, _FLAGS)
+    descriptor = os.open(path, _FLAGS | (0 if may_be_pipe else _NOT_WAITING))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+        is_allowed_pipe = may_be_pipe and stat.S_ISFIFO(status.st_mode)
+        if not (stat.S_ISREG(status.st_mode) or is_allowed_pipe):
             raise NotTrusted("is not a regular file")
         if _HAS_MODES and status.st_mode & _OTHERS_MAY_WRITE:
             raise NotTrusted(f"is writable by other users; run: {_command('go-w', path)}")

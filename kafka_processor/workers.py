@@ -48,6 +48,8 @@ def supervise(
     try:
         while not stopping.is_set():
             for number in [each for each, at in due.items() if time.monotonic() >= at]:
+                if stopping.is_set():
+                    break
                 try:
                     members[number] = _start(environments[number], run_member)
                     del due[number]

@@ -121,7 +121,7 @@ def add_env_file(parser: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
     return int(text)
 
 
@@ -129,7 +129,7 @@ def seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < float(text) < float("inf"):
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0")
 
 
 def relevant_settings(env_file: str | None, *others: str) -> Settings:
@@ -183,6 +183,7 @@ class Tail:
             if messages:
                 last = time.monotonic()
             elif timeout is not None and time.monotonic() - last >= timeout:
+                self._reader.demand_connection()
                 return
             elif _nobody_reads_stdout():
                 raise BrokenPipeError
@@ -206,7 +207,9 @@ class Tail:
         try:
             record: Any = msgspec.json.decode(value, type=view.record_type)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return self._unexpected(message, f"is no {view.record_type.__name__}: {error}", value)
+            return self._unexpected(
+                message, f"is not a {view.record_type.__name__}: {error}", value
+            )
         return view.show(record, _time(message))
 
     def _unexpected(self, message: Message, what: str, value: bytes) -> str:

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from kafka_processor.config import Settings
 from kafka_processor.kafka_errors import describe, error_of, is_unreadable
-from verify.connection import REQUEST_TIMEOUT, Connection, is_of_unused_group
+from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
 from verify.unreadable import STANDSTILL, find_unreadable
 
 LOOK_INTERVAL: Final = 1.0
@@ -59,6 +59,11 @@ class TopicReader:
         for partition in unreadable & self._partitions:
             self._pass_over(partition)
         return records
+
+    def demand_connection(self) -> None:
+        """Raises ReaderError if no broker has answered so far."""
+        if not self._connection.is_established:
+            raise ReaderError(f"no broker answers at {self._brokers}")
 
     def close(self) -> None:
         self._connection.close()

@@ -37,7 +37,7 @@ def read_request(head: bytes, is_allowed_host: Callable[[str], bool]) -> Request
     lines = head.removesuffix(END_OF_HEAD).decode("latin-1").split("\r\n")
     line = _REQUEST_LINE.fullmatch(lines[0])
     if not line:
-        raise Refused("400 Bad Request", "this is no HTTP request")
+        raise Refused("400 Bad Request", "not an HTTP request")
     method, target, minor = line.groups()
     if method not in ("GET", "HEAD"):
         raise Refused("405 Method Not Allowed", "only GET and HEAD are answered")
@@ -59,6 +59,6 @@ def _headers(lines: list[str]) -> dict[str, list[str]]:
     for line in lines:
         header = _HEADER.fullmatch(line)
         if not header:
-            raise Refused("400 Bad Request", "a line is no header")
+            raise Refused("400 Bad Request", "a line is not a header")
         headers.setdefault(header[1].lower(), []).append(header[2].strip())
     return headers

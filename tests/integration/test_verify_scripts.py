@@ -313,6 +313,14 @@ def test_it_ends_after_so_many_quiet_seconds(kafka: Kafka, start: Start) -> None
     quiet.ends_well(0)
 
 
+def test_quiet_seconds_without_a_broker_are_no_success(start: Start) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": address}
+    tail = start("metrics", "any", "--timeout", "0.5", settings=settings)
+    assert tail.wait() == 1
+    assert tail.log_lines == [f"no broker answers at {address}"]
+
+
 @pytest.mark.parametrize(
     "value", [b"x", b"x" * 100_000], ids=["with all written", "in the midst of writing"]
 )

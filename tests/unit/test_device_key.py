@@ -140,8 +140,15 @@ def test_a_pipe_may_hold_the_key() -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", tmp_path / ("x" * 300)):
-        with pytest.raises(ValueError):
+        with pytest.raises((OSError, ValueError)):
             read_key_file(str(path))
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_hold_a_wrong_key(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({"DEVICE_ID_KEY_FILE": str(tmp_path / "none")})
+    [line] = error.value.lines
+    assert line.startswith(f"DEVICE_ID_KEY_FILE: {tmp_path / 'none'} cannot be read (No such file")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])

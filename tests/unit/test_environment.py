@@ -2,6 +2,7 @@
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -268,3 +269,28 @@ def test_all_that_is_wrong_is_said_at_once_the_missing_key_too(
         "OPENLINEAGE_CONFIG",
         "DEVICE_ID_KEY",
     ]
+
+
+def test_with_wrong_settings_the_files_and_names_that_are_nearly_settings_are_said_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], working: Path
+) -> None:
+    (working / ".env").write_text("LOG_LEVEL=loud\nKAFKA_BOOTSTRAP_SERVER=localhost\n")
+    for name, _ in config.rules():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DEVICE_ID_KEY", "0123456789abcdef" * 4)
+    assert main(["--check"]) == 2
+    wrong, misspelled, source = capsys.readouterr().err.splitlines()
+    assert wrong.startswith("LOG_LEVEL: 'loud'")
+    assert misspelled.startswith("KAFKA_BOOTSTRAP_SERVER: ")
+    assert str(working / ".env") in source
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_named_pipe_is_read_only_where_it_is_named(working: Path) -> None:
+    pipe = working / ".env"
+    os.mkfifo(pipe)
+    [line] = errors_of()
+    assert line == f"{pipe} is not a regular file"
+    with ThreadPoolExecutor(1) as writing:
+        writing.submit(pipe.write_text, "A=1\n")
+        assert values({}, pipe) == {"A": "1"}

@@ -183,6 +183,13 @@ def test_all_that_is_wrong_with_a_file_is_reported_with_the_rest(tmp_path: Path)
     assert sum(line.startswith("KAFKA_PROPERTIES_FILE: ") for line in lines) == 3
 
 
+def test_a_wrong_value_is_blamed_on_where_it_stands(tmp_path: Path) -> None:
+    [line] = errors_of(tmp_path, "security.protocol=loud\n")
+    assert line.startswith("KAFKA_PROPERTIES_FILE: security.protocol: 'loud' is not allowed")
+    [line] = errors_of(tmp_path, "security.protocol=loud\n", KAFKA_SECURITY_PROTOCOL="mute")
+    assert line.startswith("KAFKA_SECURITY_PROTOCOL: 'mute' is not allowed")
+
+
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
     file.write_bytes(b"client.id=\xff\n")

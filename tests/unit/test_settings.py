@@ -129,9 +129,10 @@ def test_a_wrong_value_is_one_line_with_setting_value_and_what_is_allowed(
 def test_a_login_in_an_address_is_not_shown(address: str, tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
     file.write_text(f"bootstrap.servers={address}\n")
-    for wrong in ({"KAFKA_BOOTSTRAP_SERVERS": address}, {"KAFKA_PROPERTIES_FILE": str(file)}):
-        [line] = errors_of(**wrong)
-        assert line.startswith("KAFKA_BOOTSTRAP_SERVERS: ")
+    wrong = {"KAFKA_BOOTSTRAP_SERVERS": address, "KAFKA_PROPERTIES_FILE": str(file)}
+    for name, value in wrong.items():
+        [line] = errors_of(**{name: value})
+        assert line.startswith(f"{name}: ")
         assert "host:port" in line
         assert "pa" not in line.partition("is not allowed")[0]
 

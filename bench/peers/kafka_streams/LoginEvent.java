@@ -139,7 +139,7 @@ final class LoginEvent {
             if (text.length() > MAX_TEXT && text.codePointCount(0, text.length()) > MAX_TEXT) {
                 return "longer than 1024 characters";
             }
-            return field == TIMESTAMP && !isNumericString(text) ? "no numeric string" : null;
+            return field == TIMESTAMP && !isNumericString(text) ? "not a numeric string" : null;
         }
         if (field == TIMESTAMP) {
             return token.isNumeric() ? null : "no number or numeric string";

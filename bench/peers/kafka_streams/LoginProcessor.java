@@ -135,9 +135,9 @@ final class LoginProcessor implements Processor<String, byte[], byte[], byte[]> 
         out.ascii(",\"ip\":\"");
         boolean isIp = transformation.maskIp(event.text(LoginEvent.IP), out);
         if (!isIp || time == Transformation.NO_TIME) {
-            errorMessage = (isIp ? "" : "ip is no IP address")
+            errorMessage = (isIp ? "" : "ip is not an IP address")
                     + (isIp || time != Transformation.NO_TIME ? "" : "; ")
-                    + (time == Transformation.NO_TIME ? "timestamp is no time between 1970 and 9999" : "");
+                    + (time == Transformation.NO_TIME ? "timestamp is not a time between 1970 and 9999" : "");
             return false;
         }
         out.ascii("\",\"device_id\":\"").hex(transformation.pseudonym(event.text(LoginEvent.DEVICE_ID)));
