@@ -35,8 +35,9 @@ soak: $(VENV)/bench-installed
 hostile: $(VENV)/bench-installed
 	@$(BIN)/python -m bench.hostile $(if $(ONLY),--only '$(ONLY)')
 
+# In two processes: most tests wait for a broker. Each process has brokers of its own.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(VENV)/test-installed
 	@$(BIN)/python -m tests.faults.long $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -1,13 +1,42 @@
-"""Fixtures of all tests: one broker for the session, a job of its own for each test."""
+"""Fixtures of all tests: one broker for the session, a job of its own for each test.
 
+With pytest-xdist each of its processes has a broker of its own.
+"""
+
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from tests.faults.report import Report
 from tests.support.brokers import run_broker
 from tests.support.job import Job, MakeJob, Site
 from tests.support.program import copy_program
+
+_faults = Report()
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault("FAULT_SEED", secrets.token_hex(4))  # which other processes inherit
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "teardown":
+        _faults.add_properties(report.user_properties)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = _faults.lines()
+    if not lines:
+        return
+    if file := os.environ.get("FAULT_REPORT"):
+        _faults.save(Path(file))
+    terminalreporter.section(f"faults survived, seed {os.environ['FAULT_SEED']}")
+    for line in lines:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Fixtures of the fault tests. `make faults` sets FAULT_SEED, FAULT_KILLS and FAULT_REPORT."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -11,13 +10,11 @@ import pytest
 
 from tests.faults.arena import Arena
 from tests.faults.cluster import Cluster, run_cluster
-from tests.faults.report import Report
+from tests.faults.report import Row, property_of
 from tests.support.job import Site
 from tests.support.program import copy_program
 
-SEED = os.environ.get("FAULT_SEED") or secrets.token_hex(4)
 LONG_AT_LEAST_ONCE = pytest.param("at-least-once", marks=pytest.mark.long)
-_report = Report()
 
 
 class MakeArena(Protocol):
@@ -64,22 +61,15 @@ def arena_of(
     fault_program: Path,
     tmp_path: Path,
     request: pytest.FixtureRequest,
-) -> MakeArena:
+) -> Iterator[MakeArena]:
+    rows: list[Row] = []
+
     def make(fault: str, *, brokers: int = 1, **options: Any) -> AbstractContextManager[Arena]:
         cluster = clusters[brokers]
         site = Site(cluster.servers, fault_program, tmp_path)
-        seed = f"{SEED} {request.node.name}"
-        return Arena(cluster, site, _report.row(fault), seed, **options).running()
+        seed = f"{os.environ['FAULT_SEED']} {request.node.name}"
+        rows.append(Row(fault))
+        return Arena(cluster, site, rows[-1], seed, **options).running()
 
-    return make
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = _report.lines()
-    if not lines:
-        return
-    if file := os.environ.get("FAULT_REPORT"):
-        _report.save(Path(file))
-    terminalreporter.section(f"faults survived, seed {SEED}")
-    for line in lines:
-        terminalreporter.write_line(line)
+    yield make
+    request.node.user_properties.extend(map(property_of, rows))

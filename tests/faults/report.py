@@ -1,9 +1,13 @@
-"""What was done to the system and what it survived, as a table."""
+"""What was done to the system and what it survived, as a table.
+
+A test tells its rows as pytest's `user_properties`, which also come from a process of pytest-xdist.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 COLUMNS = ("fault", "times", "messages", "lost", "doubled", "recovery p50", "max")
 
@@ -21,16 +25,24 @@ class Row:
     """Seconds."""
 
 
+_PROPERTY = "fault"
+
+
+def property_of(row: Row) -> tuple[str, dict[str, Any]]:
+    return _PROPERTY, asdict(row)
+
+
 class Report:
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
 
-    def row(self, fault: str) -> Row:
-        return self._rows.setdefault(fault, Row(fault))
+    def add_properties(self, properties: Iterable[tuple[str, Any]]) -> None:
+        """Adds the rows among the properties of a test."""
+        self.add(Row(**value) for name, value in properties if name == _PROPERTY)
 
     def add(self, rows: Iterable[Row]) -> None:
         for each in rows:
-            row = self.row(each.fault)
+            row = self._rows.setdefault(each.fault, Row(each.fault))
             row.times += each.times
             row.messages += each.messages
             row.lost += each.lost
