@@ -14,7 +14,7 @@ from tests.support.cases import login
 from tests.support.job import Job
 from tests.support.waiting import wait_until
 
-RATE = 3000
+RATE = 1000
 TICK = 0.02
 USERS = 50
 FIRST_TIMESTAMP = 1_700_000_000
