@@ -3,7 +3,6 @@
 Each is a pure function. A message that fails is a value (`Fault`), never an exception.
 """
 
-from codecs import BOM_UTF8
 from typing import Any, Final, NamedTuple, TypeGuard, final
 
 import msgspec
@@ -20,6 +19,7 @@ from kafka_processor.values import (
 )
 
 _NO_LIMIT: Final = 2**63
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _MAX_SMALL: Final = 32_768
 """Bytes up to which the quick way is tried first; it costs up to 100 ns for each."""
 
@@ -120,7 +120,7 @@ _CLEARER: Final = {
 
 
 def _describe(error: Exception, value: bytes) -> str:
-    if value.startswith(BOM_UTF8):
+    if value.startswith(_BYTE_ORDER_MARK):
         return "the message starts with a byte-order mark"
     for kind, description in _DESCRIPTIONS.items():
         if isinstance(error, kind):
