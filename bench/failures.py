@@ -9,7 +9,7 @@ from rich.console import Console
 from bench.contestant_process import ContestantFailed
 from bench.peers.environments import PeerMissingError
 from dev.kafka_install import LocalKafkaError
-from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.clients.kafka_errors import describe, error_of
 
 FAILURES: Final = (ContestantFailed, PeerMissingError, LocalKafkaError, KafkaException)
 

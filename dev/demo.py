@@ -31,8 +31,8 @@ from dev.local_kafka import LocalKafka, LocalKafkaError
 from dev.login_generator import positive
 from dev.login_producer import LoginProducer, Plan
 from dev.logins import LoginEvents, Shares
+from kafka_processor.clients.kafka_errors import describe, error_of
 from kafka_processor.config import PROJECT_FOLDER
-from kafka_processor.kafka_errors import describe, error_of
 
 SEED: Final = 1
 END_TIMEOUT: Final = 10.0

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from dev.demo_ledger import Ledger
 from dev.login_producer import silent_log
-from kafka_processor.client_config import connection_config, reader_config
+from kafka_processor.clients.client_config import connection_config, reader_config
 from kafka_processor.config import Settings
 
 Place = tuple[str, int]

@@ -11,9 +11,9 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from dev.logins import EXPECTED_OUTCOMES, GeneratedEvent, LoginEvents
-from kafka_processor.client_config import connection_config
+from kafka_processor.clients.client_config import connection_config
+from kafka_processor.clients.kafka_errors import is_purged
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import is_purged
 from kafka_processor.records import Outcome
 
 CONNECT_TIMEOUT: Final = 15.0

@@ -7,9 +7,7 @@ from typing import Any, Final, NamedTuple, TypeGuard, final
 
 import msgspec
 
-from kafka_processor.records import FIELDS, MAX_TEXT, ErrorType, LoginEvent
-from kafka_processor.timestamps import is_numeric_string
-from kafka_processor.values import (
+from kafka_processor.event.decoding import (
     MAX_DIGITS,
     UNREADABLE,
     TooLargeNumberError,
@@ -17,6 +15,8 @@ from kafka_processor.values import (
     decode_small_event,
     may_hold_too_large_integer,
 )
+from kafka_processor.event.timestamps import is_numeric_string
+from kafka_processor.records import FIELDS, MAX_TEXT, ErrorType, LoginEvent
 
 _NO_LIMIT: Final = 2**63
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"

@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kafka_processor import setting_types as types
-from kafka_processor.client_properties import OVERRULED, SETTING_OF_PROPERTY, read_properties
-from kafka_processor.device_key import (
+from kafka_processor.event.labels import MAX_DEVICE_TYPES, MAX_LOCALES, is_device_type, is_locale
+from kafka_processor.settings import setting_types as types
+from kafka_processor.settings.client_properties import (
+    OVERRULED,
+    SETTING_OF_PROPERTY,
+    read_properties,
+)
+from kafka_processor.settings.device_key import (
     KEY_FORM,
     NotRandomKeyError,
     parse_key,
     read_key_file,
 )
-from kafka_processor.labels import MAX_DEVICE_TYPES, MAX_LOCALES, is_device_type, is_locale
-from kafka_processor.trusted_files import NotTrusted, shown
+from kafka_processor.settings.trusted_files import NotTrusted, shown
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 IS_SOURCE_CHECKOUT = (PROJECT_FOLDER / "pyproject.toml").is_file()

@@ -20,12 +20,9 @@ from confluent_kafka import (
 )
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.client_config import ClientConfig, consumer_config
-from kafka_processor.config import Settings
-from kafka_processor.disposal import free_in_background
-from kafka_processor.fence import Fence, Verdict
-from kafka_processor.input_topic import InputTopic
-from kafka_processor.kafka_errors import (
+from kafka_processor.clients.client_config import ClientConfig, consumer_config
+from kafka_processor.clients.disposal import free_in_background
+from kafka_processor.clients.kafka_errors import (
     describe,
     error_of,
     is_end_of_consumer,
@@ -34,12 +31,15 @@ from kafka_processor.kafka_errors import (
     is_unreadable,
     size_of_refused_response,
 )
-from kafka_processor.offset_lookup import OffsetLookup
+from kafka_processor.config import Settings
+from kafka_processor.membership.fence import Fence, Verdict
+from kafka_processor.membership.input_topic import InputTopic
+from kafka_processor.membership.offset_lookup import OffsetLookup
+from kafka_processor.membership.placing import Placement, Start
+from kafka_processor.membership.positions import Positions
+from kafka_processor.membership.trouble import Trouble
 from kafka_processor.pipeline import Message as AnyMessage
-from kafka_processor.placing import Placement, Start
-from kafka_processor.positions import Positions
-from kafka_processor.trouble import Trouble
-from kafka_processor.unreadable_partitions import UnreadablePartitions
+from kafka_processor.unreadable.partitions import UnreadablePartitions
 
 SEARCHING_WAIT: Final = 0.002
 """Seconds to wait for a message while the end of an unreadable batch is searched for."""

@@ -15,12 +15,23 @@ from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.cautions import cautions, misspelled
 from kafka_processor.config import Settings, SettingsError, load_settings, noting, rules
-from kafka_processor.connecting import ConnectionFailed
 from kafka_processor.consumer import ConsumerEnded
-from kafka_processor.core_dumps import forbid_core_dumps
-from kafka_processor.endings import (
+from kafka_processor.endpoints.listening import CannotListen
+from kafka_processor.environment.cautions import cautions, misspelled
+from kafka_processor.environment.project_key import find_key, find_or_make_key, project_key
+from kafka_processor.environment.reading import Environment, read_environment
+from kafka_processor.heartbeat import Heartbeat, places
+from kafka_processor.producer import ProducerNeverStarts
+from kafka_processor.settings.trusted_files import shown
+from kafka_processor.startup.connecting import ConnectionFailed
+from kafka_processor.startup.core_dumps import forbid_core_dumps
+from kafka_processor.startup.daemon import StopSignal, work
+from kafka_processor.startup.integrations import demand_packages, try_libraries, watch
+from kafka_processor.startup.logs import ClientLog, create_log
+from kafka_processor.startup.preflight import CheckFailed, check
+from kafka_processor.summary_printer import KeyChangedError
+from kafka_processor.terminal.endings import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -28,21 +39,10 @@ from kafka_processor.endings import (
     explain,
     say,
 )
-from kafka_processor.environment import Environment, read_environment
-from kafka_processor.heartbeat import Heartbeat, places
-from kafka_processor.listening import CannotListen
-from kafka_processor.logs import ClientLog, create_log
-from kafka_processor.preflight import CheckFailed, check
-from kafka_processor.printable import printable
-from kafka_processor.producer import ProducerNeverStarts
-from kafka_processor.project_key import find_key, find_or_make_key, project_key
-from kafka_processor.startup import StopSignal, work
-from kafka_processor.streams import guard_streams, is_delivered
-from kafka_processor.summary_printer import KeyChangedError
-from kafka_processor.topics import TopicsNotReady
+from kafka_processor.terminal.printable import printable
+from kafka_processor.terminal.streams import guard_streams, is_delivered
+from kafka_processor.topics.creation import TopicsNotReady
 from kafka_processor.transformer import key_id
-from kafka_processor.trusted_files import shown
-from kafka_processor.watching import demand_packages, try_libraries, watch
 
 MAX_WORKERS: Final = 256
 """Of one machine: each is a process with clients of its own."""
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 log.warning(line)
         key = find_or_make_key(settings, log)
         if options.workers > 1:
-            from kafka_processor.workers import supervise  # noqa: PLC0415  # nor does this
+            from kafka_processor.startup.workers import supervise  # noqa: PLC0415  # nor does this
 
             environments = [_of_worker(settings, number) for number in range(options.workers)]
             run_worker = partial(main, _arguments_of_workers(options))

@@ -7,8 +7,8 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from kafka_processor.config import Settings
+from kafka_processor.event.timestamps import rfc3339
 from kafka_processor.records import Outcome
-from kafka_processor.timestamps import rfc3339
 
 MAX_LINES: Final = 1000
 MAX_BYTES: Final = 256 * 1024

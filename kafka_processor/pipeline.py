@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 
 from kafka_processor.checks import Fault, is_too_old, read_event, what_is_wrong
 from kafka_processor.config import Settings
+from kafka_processor.event.timestamps import rfc3339
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.records import (
@@ -26,9 +27,8 @@ from kafka_processor.records import (
     Source,
     encode,
 )
-from kafka_processor.timestamps import rfc3339
 from kafka_processor.transformer import Pseudonymizer, masked_content, transform_message
-from kafka_processor.unreadable import UnreadableRecord
+from kafka_processor.unreadable.batch_search import UnreadableRecord
 
 REPLAY_HEADER: Final = "replay-of"
 TRACE_HEADER: Final = "traceparent"

@@ -15,10 +15,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.batch import Batch, room
-from kafka_processor.config import Settings
-from kafka_processor.consumer import InputConsumer
-from kafka_processor.kafka_errors import (
+from kafka_processor.clients.kafka_errors import (
     blames_record,
     describe,
     error_of,
@@ -28,21 +25,24 @@ from kafka_processor.kafka_errors import (
     is_producer_fenced,
     never_starts,
 )
-from kafka_processor.observer import Observer
-from kafka_processor.observers import Observers
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer
+from kafka_processor.delivery.batch import Batch, room
+from kafka_processor.delivery.refused import Refused
+from kafka_processor.membership.placing import Placement, Start
+from kafka_processor.membership.polled import MAX_SLICE, PolledMessages, Slice
+from kafka_processor.monitoring.observer import Observer
+from kafka_processor.monitoring.observers import Observers
 from kafka_processor.pipeline import Pipeline, Work, merge
-from kafka_processor.placing import Placement, Start
-from kafka_processor.polled import MAX_SLICE, PolledMessages, Slice
 from kafka_processor.producer import (
     BatchFailed,
     OutputProducer,
     ProducerNeverStarts,
     batch_failed,
 )
-from kafka_processor.refused import Refused
 from kafka_processor.summary_printer import SummaryPrinter
-from kafka_processor.topic_configs import LimitLookup
-from kafka_processor.unreadable import stand_ins
+from kafka_processor.topics.configs import LimitLookup
+from kafka_processor.unreadable.batch_search import stand_ins
 
 BACKLOG: Final = MAX_SLICE // 2
 """Messages that one poll finds without waiting, where there is a backlog."""

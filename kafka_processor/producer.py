@@ -14,12 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from kafka_processor.background_commit import BackgroundCommit, CommitThread, Patience
-from kafka_processor.client_config import ClientConfig, producer_config
+from kafka_processor.clients.background_commit import BackgroundCommit, CommitThread, Patience
+from kafka_processor.clients.client_config import ClientConfig, producer_config
+from kafka_processor.clients.disposal import free_in_background
+from kafka_processor.clients.kafka_errors import describe, describe_refusal, error_of, is_purged
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
-from kafka_processor.disposal import free_in_background
-from kafka_processor.kafka_errors import describe, describe_refusal, error_of, is_purged
 from kafka_processor.pipeline import OutputRecord
 from kafka_processor.record_limits import RecordLimits
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from kafka_processor.config import Settings
-from kafka_processor.labels import (
+from kafka_processor.event.labels import (
     MAX_DEVICE_TYPES,
     MAX_LOCALES,
     IsLabel,
@@ -19,6 +19,7 @@ from kafka_processor.labels import (
     is_locale,
     labels,
 )
+from kafka_processor.event.timestamps import rfc3339
 from kafka_processor.pipeline import OutputRecord, Work
 from kafka_processor.records import (
     TOPIC_ID_LENGTH,
@@ -27,7 +28,6 @@ from kafka_processor.records import (
     decode_snapshot,
     encode,
 )
-from kafka_processor.timestamps import rfc3339
 
 MAX_DELAY: Final = 4.0
 """Seconds from a change to its publication: one less than promised, for the commit itself."""

@@ -13,8 +13,8 @@ from msgspec import Raw
 from msgspec.structs import asdict
 
 from kafka_processor.checks import Fault, what_is_wrong
+from kafka_processor.event.timestamps import event_time
 from kafka_processor.records import Content, LoginEvent, ProcessedRecord
-from kafka_processor.timestamps import event_time
 
 _SHA256_BLOCK: Final = 64
 _IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"

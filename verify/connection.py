@@ -7,9 +7,14 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from kafka_processor.client_config import connection_config, reader_config
+from kafka_processor.clients.client_config import connection_config, reader_config
+from kafka_processor.clients.kafka_errors import (
+    describe,
+    error_of,
+    is_no_permission,
+    is_refused_login,
+)
 from kafka_processor.config import Settings, SettingsError
-from kafka_processor.kafka_errors import describe, error_of, is_no_permission, is_refused_login
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds in which a broker must answer at first; one that goes away later is waited for."""

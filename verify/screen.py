@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kafka_processor.printable import printable
 from kafka_processor.records import MAX_TEXT
+from kafka_processor.terminal.printable import printable
 
 GAP: Final = "  "
 NO_VALUE: Final = "-"

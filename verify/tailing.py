@@ -20,10 +20,10 @@ from confluent_kafka import Message
 from msgspec import UnsetType
 
 from kafka_processor.config import Settings, SettingsError, load_settings
-from kafka_processor.environment import read_environment
-from kafka_processor.printable import printable
-from kafka_processor.streams import guard_streams, lost_output
-from kafka_processor.timestamps import rfc3339
+from kafka_processor.environment.reading import read_environment
+from kafka_processor.event.timestamps import rfc3339
+from kafka_processor.terminal.printable import printable
+from kafka_processor.terminal.streams import guard_streams, lost_output
 from verify.connection import ReaderError
 from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen
 from verify.topic_reader import TopicReader

@@ -6,8 +6,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_processor.clients.kafka_errors import describe, error_of, is_unreadable
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of, is_unreadable
 from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
 from verify.unreadable import STANDSTILL, find_unreadable
 

@@ -4,8 +4,8 @@ import time
 from typing import Final, NamedTuple
 
 from kafka_processor.config import Settings
-from kafka_processor.probing import Probe, Undecided
-from kafka_processor.unreadable import Answer, Failed, Readable, Silent
+from kafka_processor.unreadable.batch_search import Answer, Failed, Readable, Silent
+from kafka_processor.unreadable.probing import Probe, Undecided
 from verify.connection import SILENT
 
 STANDSTILL: Final = 5.0

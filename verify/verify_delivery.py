@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from kafka_processor.config import Settings, SettingsError
-from kafka_processor.streams import guard_streams, lost_output
-from kafka_processor.timestamps import milliseconds_of
+from kafka_processor.event.timestamps import milliseconds_of
+from kafka_processor.terminal.streams import guard_streams, lost_output
 from verify.audit.auditing import Audit, Request, Result
 from verify.audit.cluster import Cluster
 from verify.audit.findings import Violation

@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Final
 
 from kafka_processor.config import Settings
-from kafka_processor.printable import printable
 from kafka_processor.records import MessageDetails, MetricsRecord
+from kafka_processor.terminal.printable import printable
 from verify.screen import (
     BOLD,
     CYAN,

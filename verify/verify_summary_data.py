@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kafka_processor.config import Settings
-from kafka_processor.labels import IsLabel, add_counts, is_device_type, is_locale, labels
-from kafka_processor.printable import printable
+from kafka_processor.event.labels import IsLabel, add_counts, is_device_type, is_locale, labels
 from kafka_processor.records import SummaryRecord
+from kafka_processor.terminal.printable import printable
 from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, MAX_VALUE, RED, YELLOW, Screen
 from verify.tailing import View, main
 

@@ -21,7 +21,7 @@ from arroyo.types import Commit, Message, Partition
 
 from bench.peers.login_job import LoginJob, announce, only_at_least_once, peer_settings
 from bench.peers.patient_producer import PatientProducer, peer_producer_config
-from kafka_processor.client_config import consumer_config
+from kafka_processor.clients.client_config import consumer_config
 from kafka_processor.config import Settings
 from kafka_processor.pipeline import OutputRecord
 

@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from bench.peers.login_job import announce, peer_settings
 from bench.peers.patient_producer import peer_producer_config
-from kafka_processor.background_commit import BackgroundCommit, CommitThread
-from kafka_processor.client_config import consumer_config
+from kafka_processor.clients.background_commit import BackgroundCommit, CommitThread
+from kafka_processor.clients.client_config import consumer_config
 
 BATCH = int(os.environ.get("BATCH", "20000"))
 """Most messages of a batch; a commit that takes long makes them fewer and larger, up to this."""

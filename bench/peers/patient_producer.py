@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from confluent_kafka import Producer
 
-from kafka_processor.client_config import ClientConfig, producer_config
+from kafka_processor.clients.client_config import ClientConfig, producer_config
 from kafka_processor.config import Settings
 
 MAX_RECORD: Final = 1_000_000

@@ -21,7 +21,7 @@ from quixstreams.sinks import BaseSink
 
 from bench.peers.login_job import LoginJob, announce, peer_settings
 from bench.peers.patient_producer import PatientProducer, peer_producer_config
-from kafka_processor.client_config import consumer_config
+from kafka_processor.clients.client_config import consumer_config
 
 COMMIT_INTERVAL = float(os.environ.get("COMMIT_INTERVAL", "0.3"))
 """Seconds. Quix stands still while it commits; with exactly-once it is also the latency."""

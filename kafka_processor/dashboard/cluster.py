@@ -21,14 +21,14 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from kafka_processor.client_config import RECONNECTION, connection_config, reader_config
-from kafka_processor.committed import committed_offsets
+from kafka_processor.clients.client_config import RECONNECTION, connection_config, reader_config
+from kafka_processor.clients.kafka_errors import error_of, is_no_permission, is_refused_login
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.feed import Feed, Gone, Start
 from kafka_processor.dashboard.group import GONE, MAX_NAME, STATES, Group, Member, assigned
-from kafka_processor.kafka_errors import error_of, is_no_permission, is_refused_login
-from kafka_processor.printable import printable
+from kafka_processor.membership.committed import committed_offsets
+from kafka_processor.terminal.printable import printable
 
 INTERVAL: Final = 1.0
 TOPICS_INTERVAL: Final = 5.0

@@ -13,16 +13,16 @@ from typing import Final
 from confluent_kafka import KafkaException
 
 from kafka_processor.config import Settings, SettingsError, load_settings
-from kafka_processor.core_dumps import forbid_core_dumps
 from kafka_processor.dashboard.arguments import TOKEN, Options, parse, token_of
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.cluster import Cluster
 from kafka_processor.dashboard.feed import Feed
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.state import State
-from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
-from kafka_processor.environment import read_environment
-from kafka_processor.listening import CannotListen, is_loopback, listen
+from kafka_processor.endpoints.listening import CannotListen, is_loopback, listen
+from kafka_processor.environment.reading import read_environment
+from kafka_processor.startup.core_dumps import forbid_core_dumps
+from kafka_processor.terminal.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
 
 REMEDY: Final = "give --port or --host what is free on this machine"
 NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")

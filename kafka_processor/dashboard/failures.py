@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from kafka_processor.dashboard.formats import Failure
-from kafka_processor.labels import OTHER
-from kafka_processor.printable import printable
+from kafka_processor.event.labels import OTHER
 from kafka_processor.records import ERROR_TYPES
+from kafka_processor.terminal.printable import printable
 
 LATEST: Final = 20
 MAX_ID: Final = 280

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from kafka_processor.client_config import RECONNECTION, reader_config
+from kafka_processor.clients.client_config import RECONNECTION, reader_config
+from kafka_processor.clients.kafka_errors import is_unreadable
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.board import Board
-from kafka_processor.kafka_errors import is_unreadable
-from kafka_processor.unreadable_scan import find_batch
+from kafka_processor.unreadable.scan import find_batch
 
 BURST: Final = 500
 """Records polled at a time."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from kafka_processor.printable import printable
+from kafka_processor.terminal.printable import printable
 
 MAX_NAME: Final = 60
 SHOWN: Final = 64

@@ -10,7 +10,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kafka_processor.listening import is_of_this_machine
+from kafka_processor.endpoints.listening import is_of_this_machine
 
 PARAMETER: Final = "token"
 HEADERS: Final = {

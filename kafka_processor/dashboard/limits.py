@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from kafka_processor.endings import say
+from kafka_processor.terminal.endings import say
 
 MAX_CONNECTIONS: Final = 128
 REQUEST_TIMEOUT: Final = 10.0

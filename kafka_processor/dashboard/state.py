@@ -22,7 +22,7 @@ from kafka_processor.dashboard.snapshot import (
 )
 from kafka_processor.dashboard.timeline import KINDS, Kind, Timeline
 from kafka_processor.dashboard.totals import Growth, SummaryTotals, Totals
-from kafka_processor.labels import is_device_type, is_locale, labels
+from kafka_processor.event.labels import is_device_type, is_locale, labels
 from kafka_processor.records import ERROR_TYPES
 
 MINUTE: Final = 60

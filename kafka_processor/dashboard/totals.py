@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from kafka_processor.dashboard.formats import UNREADABLE, Summary, decode_summary
 from kafka_processor.dashboard.timeline import KINDS, Kind
-from kafka_processor.labels import OTHER, IsLabel, is_device_type, is_locale
+from kafka_processor.event.labels import OTHER, IsLabel, is_device_type, is_locale
 from kafka_processor.records import ERROR_TYPES
 
 MAX_PARTITIONS: Final = 4096

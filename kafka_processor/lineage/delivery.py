@@ -10,7 +10,7 @@ from typing import Final
 from openlineage.client.event_v2 import RunState
 
 from kafka_processor.lineage.run import Moment
-from kafka_processor.losses import Losses
+from kafka_processor.monitoring.losses import Losses
 
 INTERVAL: Final = 60.0
 """Seconds between two events of a run that goes on."""

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 
-from kafka_processor.batch import Batch
 from kafka_processor.config import Settings
+from kafka_processor.delivery.batch import Batch
 from kafka_processor.metrics import records_by_topic
-from kafka_processor.observer import Observer
+from kafka_processor.monitoring.observer import Observer
 from kafka_processor.records import Outcome
 
 

@@ -18,8 +18,8 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.uuid import generate_new_uuid
 
 from kafka_processor import __version__
+from kafka_processor.clients.kafka_errors import describe, error_of
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of
 from kafka_processor.lineage.datasets import Datasets
 
 DEFAULT_NAMESPACE: Final = "default"

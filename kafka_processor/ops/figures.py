@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from kafka_processor.batch import Batch
-from kafka_processor.observer import Observer
+from kafka_processor.delivery.batch import Batch
+from kafka_processor.membership.placing import Placement
+from kafka_processor.monitoring.observer import Observer
 from kafka_processor.ops.client_statistics import ClientStatistics, read_statistics
 from kafka_processor.ops.histogram import Histogram
 from kafka_processor.pipeline import Message, Work
-from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed
 from kafka_processor.records import Outcome
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.monitoring.failure_log import FailureLog
 from kafka_processor.ops.figures import Figures
 from kafka_processor.ops.health import Health
 

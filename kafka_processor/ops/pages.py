@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from kafka_processor.ops.health import Health
 from kafka_processor.ops.requests import Request
-from kafka_processor.printable import printable
+from kafka_processor.terminal.printable import printable
 
 RENDER_INTERVAL: Final = 0.1
 """Seconds for which a rendered page is good: whoever asks all the time costs no more than that."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.registry import Collector
 
-from kafka_processor.listening import is_loopback, is_of_this_machine, listen, name_in
+from kafka_processor.endpoints.listening import is_loopback, is_of_this_machine, listen, name_in
 from kafka_processor.ops.health import Health
 from kafka_processor.ops.pages import Page, Pages, text_page
 from kafka_processor.ops.requests import END_OF_HEAD, MAX_HEAD, Refused, read_request

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from kafka_processor.config import SettingsError
+from kafka_processor.event.timestamps import milliseconds_of
 from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
 from kafka_processor.replay.outcomes import position_in
 from kafka_processor.replay.selection import ANY_ERROR, OUTCOMES, Position, Selection
-from kafka_processor.timestamps import milliseconds_of
 
 DEFAULT_RATE: Final = 1000
 MAX_RATE: Final = 1_000_000

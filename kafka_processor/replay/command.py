@@ -10,9 +10,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 
 from kafka_processor.config import Settings, SettingsError, load_settings
-from kafka_processor.core_dumps import forbid_core_dumps
-from kafka_processor.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
-from kafka_processor.environment import read_environment
+from kafka_processor.environment.reading import read_environment
 from kafka_processor.replay.arguments import Options, options_of, parse
 from kafka_processor.replay.candidates import State
 from kafka_processor.replay.failures import ReplayFailed, Stopped
@@ -21,7 +19,9 @@ from kafka_processor.replay.report import Report, with_named_ones
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
-from kafka_processor.streams import is_delivered
+from kafka_processor.startup.core_dumps import forbid_core_dumps
+from kafka_processor.terminal.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
+from kafka_processor.terminal.streams import is_delivered
 
 NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
 """Settings that are not looked at: no key is needed to send a message as it is."""

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from kafka_processor.checks import read_event
+from kafka_processor.event.timestamps import event_time, is_numeric_string, milliseconds_of, rfc3339
 from kafka_processor.records import ERROR_TYPES, FIELDS, LoginEvent
 from kafka_processor.replay.selection import Position, Told
-from kafka_processor.timestamps import event_time, is_numeric_string, milliseconds_of, rfc3339
 
 NO_TIME: Final = -1
 NOT_PROCESSED: Final = -1

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Final
 
-from kafka_processor.printable import printable
+from kafka_processor.terminal.printable import printable
 
 TERMINAL_INTERVAL: Final = 0.2
 """Seconds."""

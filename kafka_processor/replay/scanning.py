@@ -16,19 +16,19 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from kafka_processor.client_config import connection_config, reader_config
-from kafka_processor.committed import committed_offsets
-from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import (
+from kafka_processor.clients.client_config import connection_config, reader_config
+from kafka_processor.clients.kafka_errors import (
     describe,
     error_of,
     is_no_permission,
     is_refused_login,
     is_unreadable,
 )
+from kafka_processor.config import Settings
+from kafka_processor.membership.committed import committed_offsets
 from kafka_processor.replay.failures import ReplayFailed, Stopped
 from kafka_processor.replay.progress import Progress
-from kafka_processor.unreadable_scan import find_batch
+from kafka_processor.unreadable.scan import find_batch
 
 CONNECT_TIMEOUT: Final = 5.0
 CONNECT_STEP: Final = 1.0

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from kafka_processor.client_config import producer_config
-from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import (
+from kafka_processor.clients.client_config import producer_config
+from kafka_processor.clients.kafka_errors import (
     blames_record,
     describe,
     error_of,
@@ -20,6 +19,7 @@ from kafka_processor.kafka_errors import (
     is_producer_fenced,
     is_purged,
 )
+from kafka_processor.config import Settings
 from kafka_processor.replay.copies import headers_of, headers_of_copy
 from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
 from kafka_processor.replay.scanning import silent_log

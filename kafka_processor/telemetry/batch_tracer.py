@@ -4,8 +4,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from kafka_processor.batch import Batch
-from kafka_processor.observer import Observer
+from kafka_processor.delivery.batch import Batch
+from kafka_processor.monitoring.observer import Observer
 from kafka_processor.pipeline import Message, Work
 from kafka_processor.producer import BatchFailed
 from kafka_processor.telemetry.batch_trace import BatchTrace

@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from kafka_processor.printable import printable
+from kafka_processor.terminal.printable import printable
 
 MAX_TEXT: Final = 80
 TRANSIENT: Final = "Transient error"

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
 from kafka_processor.config import Settings
-from kafka_processor.losses import Losses
+from kafka_processor.monitoring.losses import Losses
 from kafka_processor.ops.families import HistogramFamily, families_of
 from kafka_processor.ops.insight import Insight
 from kafka_processor.telemetry.failures import LastFailure

@@ -9,7 +9,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
-from kafka_processor.losses import Losses
+from kafka_processor.monitoring.losses import Losses
 from kafka_processor.telemetry.failures import LastFailure
 
 LIMIT_SETTING: Final = "OTEL_BSP_MAX_QUEUE_SIZE"

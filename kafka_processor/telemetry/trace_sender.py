@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
 from kafka_processor.config import Settings
-from kafka_processor.losses import Losses
+from kafka_processor.monitoring.losses import Losses
 from kafka_processor.telemetry.batch_tracer import BatchTracer
 from kafka_processor.telemetry.resource import resource_of
 from kafka_processor.telemetry.span_queue import SpanQueue

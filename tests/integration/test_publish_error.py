@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import structlog
 
-from kafka_processor import topic_configs
 from kafka_processor.config import load_settings
 from kafka_processor.record_limits import RecordLimits
+from kafka_processor.topics import configs as topic_configs
 from tests.support.brokers import free_port
 from tests.support.cases import login
 from tests.support.job import Job

@@ -8,13 +8,13 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from kafka_processor.config import load_settings
 from kafka_processor.consumer import ConsumerEnded, InputConsumer
-from kafka_processor.exactly_once import ExactlyOnceProducer
-from kafka_processor.logs import ClientLog
-from kafka_processor.observer import Observer
+from kafka_processor.delivery.exactly_once import ExactlyOnceProducer
+from kafka_processor.membership.placing import Placement
+from kafka_processor.monitoring.observer import Observer
 from kafka_processor.pipeline import Pipeline
-from kafka_processor.placing import Placement
 from kafka_processor.processor import Processor
 from kafka_processor.record_limits import RecordLimits
+from kafka_processor.startup.logs import ClientLog
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.transformer import key_id
 from tests.support.job import Job

@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from kafka_processor.observer import Observer
+from kafka_processor.monitoring.observer import Observer
 
 METHODS = [name for name, _ in inspect.getmembers(Observer, inspect.isfunction)]
 

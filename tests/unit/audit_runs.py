@@ -11,7 +11,7 @@ from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.records import SummaryRecord
 from kafka_processor.summary_printer import SummaryPrinter
-from kafka_processor.unreadable import UnreadableBatch
+from kafka_processor.unreadable.batch_search import UnreadableBatch
 from tests.unit.pipeline_runs import KEY, NOW, PARTITION, message, settings
 from verify.audit.entries import UNKNOWN, Names
 from verify.audit.findings import Text, Violation

@@ -13,61 +13,66 @@ import kafka_processor
 PACKAGE = Path(kafka_processor.__file__).parent
 ROOMS = ("dashboard", "ops", "replay", "telemetry", "lineage")
 """Optional features: each a package of its own that is loaded only where it is asked for."""
-MODULES = {path.stem: path for path in PACKAGE.glob("*.py")} | {
-    f"{room}.{path.stem}": path for room in ROOMS for path in (PACKAGE / room).glob("*.py")
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
 }
+"""Files by name, such as `config` and `clients.kafka_errors`."""
+LAYERS = (
+    {"endpoints", "heartbeat", "record_limits", "records", "settings"},
+    {"event"},
+    {"checks", "config"},
+    {"clients", "environment", "metrics", "transformer"},
+    {"terminal", "unreadable"},
+    {"pipeline"},
+    {"membership", "summary_printer"},
+    {"consumer"},
+    {"producer", "topics"},
+    {"delivery"},
+    {"monitoring"},
+    {"lineage", "ops", "processor"},
+    {"telemetry"},
+    {"startup"},
+    {"dashboard", "replay"},
+    {"main"},
+    {"__main__"},
+)
+"""Packages and modules at the top: each imports only what stands above it in this list."""
 KNOW_KAFKA = {
-    "committed",
-    "connecting",
+    "clients.kafka_errors",
     "consumer",
-    "fence",
-    "input_topic",
-    "offset_lookup",
-    "probing",
-    "unreadable_partitions",
-    "unreadable_scan",
-    "trouble",
-    "producer",
-    "exactly_once",
-    "at_least_once",
-    "topics",
-    "topic_configs",
-    "kafka_errors",
-    "preflight",
-    "processor",
-    "main",
-    "startup",
-    "endings",
     "dashboard.cluster",
     "dashboard.command",
     "dashboard.feed",
-    "ops.families",
+    "delivery.at_least_once",
+    "delivery.exactly_once",
     "lineage.run",
+    "main",
+    "membership.committed",
+    "membership.fence",
+    "membership.input_topic",
+    "membership.offset_lookup",
+    "membership.trouble",
+    "ops.families",
+    "processor",
+    "producer",
+    "replay.command",
+    "replay.run",
     "replay.scanning",
     "replay.sending",
-    "replay.run",
-    "replay.command",
+    "startup.connecting",
+    "startup.daemon",
+    "startup.preflight",
+    "terminal.endings",
+    "topics.configs",
+    "topics.creation",
+    "unreadable.partitions",
+    "unreadable.probing",
+    "unreadable.scan",
 }
 PURE = {
     "checks",
-    "metrics",
-    "pipeline",
-    "placing",
-    "printable",
-    "records",
-    "summary_printer",
-    "skipped",
-    "timestamps",
-    "transformer",
-    "positions",
-    "unreadable",
-    "setting_types",
-    "client_config",
-    "record_limits",
-    "topic_rules",
-    "failed_messages",
-    "labels",
-    "values",
+    "clients.client_config",
     "dashboard.failures",
     "dashboard.formats",
     "dashboard.group",
@@ -79,18 +84,35 @@ PURE = {
     "dashboard.state",
     "dashboard.timeline",
     "dashboard.totals",
+    "event.decoding",
+    "event.labels",
+    "event.timestamps",
+    "lineage.columns",
+    "membership.placing",
+    "membership.positions",
+    "metrics",
+    "monitoring.failed_messages",
+    "monitoring.skipped",
     "ops.client_statistics",
     "ops.histogram",
     "ops.requests",
-    "telemetry.trace_context",
-    "lineage.columns",
-    "replay.selection",
-    "replay.outcomes",
+    "pipeline",
+    "record_limits",
+    "records",
     "replay.candidates",
     "replay.copies",
     "replay.failures",
     "replay.finding",
+    "replay.outcomes",
     "replay.report",
+    "replay.selection",
+    "settings.setting_types",
+    "summary_printer",
+    "telemetry.trace_context",
+    "terminal.printable",
+    "topics.rules",
+    "transformer",
+    "unreadable.batch_search",
 }
 KNOW_HTTP = {"dashboard.guard", "dashboard.limits", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
@@ -99,7 +121,7 @@ SAID_BY_PURE = {
     "functools", "hashlib", "hmac", "ipaddress", "itertools", "json", "math", "msgspec", "operator",
     "re", "socket", "textwrap", "typing",
 }  # fmt: skip
-PATHS_ONLY = {"setting_types": {"pathlib"}}
+PATHS_ONLY = {"settings.setting_types": {"pathlib"}}
 """A setting that names a file is checked for the file."""
 CLOCKS = {"now", "utcnow", "today"}
 
@@ -112,6 +134,18 @@ def imports(name: str) -> Iterator[tuple[str, str | None]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}: imports are absolute"
             yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def test_imports_go_one_way() -> None:
+    layers = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    assert layers.keys() == {name.partition(".")[0] for name in MODULES} - {"__init__"}
+    for name in MODULES.keys() - {"__init__"}:
+        own = name.partition(".")[0]
+        for module, taken in imports(name):
+            _, _, inner = module.partition("kafka_processor.")
+            imported = inner.partition(".")[0] or (taken if module == "kafka_processor" else None)
+            if imported and imported not in (own, "__version__"):
+                assert layers[imported] < layers[own], f"{name} imports {imported}"
 
 
 def test_few_modules_know_the_kafka_client() -> None:
@@ -128,9 +162,9 @@ def test_few_modules_know_the_server_of_the_dashboard() -> None:
 def test_rooms_know_nothing_of_each_other() -> None:
     """But for the figures of `ops`, which telemetry sends."""
     for name in MODULES:
-        own, dot, _ = name.partition(".")
+        own = name.partition(".")[0]
         others = tuple(f"kafka_processor.{room}" for room in ROOMS if room != own)
-        found = {m for m, _ in imports(name) if m.startswith(others)} if dot else set()
+        found = {m for m, _ in imports(name) if m.startswith(others)} if own in ROOMS else set()
         shared = {"kafka_processor.ops.families", "kafka_processor.ops.insight"}
         assert found <= (shared if own == "telemetry" else set()), name
 
@@ -140,7 +174,7 @@ def test_the_pure_core_imports_nothing_that_acts(name: str) -> None:
     for module, taken in imports(name):
         top = module.partition(".")[0]
         if top == "kafka_processor":
-            assert module != "kafka_processor" or taken in PURE | {"setting_types"}
+            assert module != "kafka_processor"
             continue
         assert top in SAID_BY_PURE | PATHS_ONLY.get(name, set()), f"{name} imports {module}"
         if top == "socket":
@@ -164,7 +198,12 @@ def test_the_pure_core_looks_at_no_clock_and_prints_nothing(name: str) -> None:
 
 
 def test_the_settings_know_no_clock_and_no_client() -> None:
-    for name in ("config", "client_properties", "client_config", "device_key"):
+    for name in (
+        "config",
+        "settings.client_properties",
+        "clients.client_config",
+        "settings.device_key",
+    ):
         tops = {module.partition(".")[0] for module, _ in imports(name)}
         assert not tops & {"confluent_kafka", "time", "socket", "threading", "structlog"}
 
@@ -181,23 +220,23 @@ def test_the_daemon_loads_no_room_that_is_not_asked_for() -> None:
     assert not [name for name in loaded if name.startswith((*rooms, *packages))]
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MODULES if "." not in name))
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] not in ROOMS))
 def test_rooms_have_one_door(name: str) -> None:
     rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
     found = {(name, module, taken) for module, taken in imports(name) if module.startswith(rooms)}
     assert found <= {
         ("main", "kafka_processor.dashboard", "command"),
         ("main", "kafka_processor.replay", "command"),
-        ("watching", "kafka_processor.ops.insight", "Insight"),
-        ("watching", "kafka_processor.ops.room", "open_room"),
-        ("watching", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
-        ("watching", "kafka_processor.telemetry.trace_sender", "TraceSender"),
-        ("watching", "kafka_processor.lineage.room", "Lineage"),
-        ("watching", "kafka_processor.lineage.room", "create_client"),
+        ("startup.integrations", "kafka_processor.ops.insight", "Insight"),
+        ("startup.integrations", "kafka_processor.ops.integration", "open_room"),
+        ("startup.integrations", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
+        ("startup.integrations", "kafka_processor.telemetry.trace_sender", "TraceSender"),
+        ("startup.integrations", "kafka_processor.lineage.integration", "Lineage"),
+        ("startup.integrations", "kafka_processor.lineage.integration", "create_client"),
     }
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MODULES if "." in name))
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] in ROOMS))
 def test_a_room_knows_of_others_only_the_figures(name: str) -> None:
     room = name.partition(".")[0]
     others = tuple(f"kafka_processor.{other}" for other in ROOMS if other != room)
@@ -220,8 +259,9 @@ def test_a_package_that_only_a_room_needs_is_known_to_it_alone(room: str) -> Non
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:
     """`cd kafka_processor && python main.py` puts this folder first on the path."""
-    assert not MODULES.keys() & sys.stdlib_module_names
-    assert not MODULES.keys() & {
+    at_the_top = {name.partition(".")[0] for name in MODULES}
+    assert not at_the_top & sys.stdlib_module_names
+    assert not at_the_top & {
         "confluent_kafka", "msgspec", "dotenv", "structlog", "prometheus_client", "opentelemetry",
         "openlineage", "requests", "attr", "yaml", "google",
     }  # fmt: skip

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind, StatusCode
 
-from kafka_processor.batch import Batch
 from kafka_processor.config import load_settings
+from kafka_processor.delivery.batch import Batch
 from kafka_processor.pipeline import Message, Work
 from kafka_processor.producer import BatchFailed
 from kafka_processor.telemetry import batch_trace, batch_tracer

@@ -11,9 +11,9 @@ import requests
 from opentelemetry.sdk.trace import TracerProvider
 from urllib3.util import Retry
 
-from kafka_processor import bounded_http
-from kafka_processor.bounded_http import MAX_ANSWER, RedirectRefused
-from kafka_processor.losses import Losses
+from kafka_processor.endpoints import bounded_http
+from kafka_processor.endpoints.bounded_http import MAX_ANSWER, RedirectRefused
+from kafka_processor.monitoring.losses import Losses
 from kafka_processor.telemetry.span_queue import SpanQueue
 from tests.support import hostile_server as answers
 from tests.support.hostile_server import Answer, HostileServer, hostile

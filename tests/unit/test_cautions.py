@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor import cautions as module
-from kafka_processor.cautions import cautions
 from kafka_processor.config import load_settings, rules
-from kafka_processor.environment import Environment, read_environment
-from kafka_processor.mistyped import distance, mistyped_names
+from kafka_processor.environment import cautions as module
+from kafka_processor.environment.cautions import cautions
+from kafka_processor.environment.mistyped import distance, mistyped_names
+from kafka_processor.environment.reading import Environment, read_environment
 
 KEY = "0123456789abcdef" * 4
 SECRET = "do-not-show"

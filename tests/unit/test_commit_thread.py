@@ -7,13 +7,13 @@ from typing import Any, NoReturn
 import pytest
 import structlog
 
-from kafka_processor.background_commit import BackgroundCommit, CommitThread
+from kafka_processor.clients.background_commit import BackgroundCommit, CommitThread
+from kafka_processor.clients.disposal import free_in_background
 from kafka_processor.config import load_settings
-from kafka_processor.disposal import free_in_background
-from kafka_processor.exactly_once import ExactlyOnceProducer
-from kafka_processor.logs import ClientLog
+from kafka_processor.delivery.exactly_once import ExactlyOnceProducer
 from kafka_processor.producer import BatchFailed
 from kafka_processor.record_limits import RecordLimits
+from kafka_processor.startup.logs import ClientLog
 from tests.support.waiting import wait_until
 
 

@@ -2,7 +2,7 @@
 
 from confluent_kafka import TopicPartition
 
-from kafka_processor.committed import CommittedOffset, committed_offsets
+from kafka_processor.membership.committed import CommittedOffset, committed_offsets
 
 
 class NoText:

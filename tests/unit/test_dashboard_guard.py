@@ -12,7 +12,7 @@ from kafka_processor.dashboard.arguments import Options, parse, token_of
 from kafka_processor.dashboard.guard import HEADERS
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.server import STATIC, application
-from kafka_processor.listening import (
+from kafka_processor.endpoints.listening import (
     CannotListen,
     is_loopback,
     is_of_this_machine,

@@ -25,7 +25,7 @@ import resource
 import socket
 import sys
 from kafka_processor.dashboard import limits, server
-from kafka_processor.listening import listen
+from kafka_processor.endpoints.listening import listen
 resource.setrlimit(resource.RLIMIT_NOFILE, 2 * (int(sys.argv[1]),))
 limits.REQUEST_TIMEOUT = limits.STALL_TIMEOUT = {TIMEOUT}
 large = b'"' + b"x" * 300_000 + b'"'

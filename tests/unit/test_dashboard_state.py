@@ -15,7 +15,7 @@ from kafka_processor.dashboard.failures import LATEST, MAX_MESSAGE
 from kafka_processor.dashboard.group import Group, Member
 from kafka_processor.dashboard.snapshot import Snapshot, encode
 from kafka_processor.dashboard.state import MAX_RECORD, State
-from kafka_processor.printable import printable
+from kafka_processor.terminal.printable import printable
 
 NOW = 1_720_000_000_000
 MAX_SNAPSHOT = 100_000

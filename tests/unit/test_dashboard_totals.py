@@ -16,7 +16,7 @@ from kafka_processor.dashboard.totals import (
     SummaryTotals,
     Totals,
 )
-from kafka_processor.labels import OTHER
+from kafka_processor.event.labels import OTHER
 
 GROUP, TOPIC = "group/with-slash", "logins"
 

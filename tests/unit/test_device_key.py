@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor import project_key
 from kafka_processor.config import SettingsError, load_settings
-from kafka_processor.device_key import create_key_file, parse_key, read_key_file
+from kafka_processor.environment import project_key
+from kafka_processor.settings.device_key import create_key_file, parse_key, read_key_file
 
 keys = st.binary(min_size=32, max_size=100).filter(
     lambda key: len(set(key)) >= 8 and not re.fullmatch(rb"[ -~]*", key)
@@ -243,7 +243,7 @@ def test_a_reader_sees_a_whole_key_or_none(tmp_path: Path) -> None:
 CREATE_WHEN_TOLD = """
 import sys
 from pathlib import Path
-from kafka_processor.device_key import create_key_file
+from kafka_processor.settings.device_key import create_key_file
 print("ready", flush=True)
 sys.stdin.readline()
 print(create_key_file(Path(sys.argv[1])))

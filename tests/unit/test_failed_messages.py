@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from kafka_processor.failed_messages import INTERVAL, FailedMessages, FailedReport
+from kafka_processor.monitoring.failed_messages import INTERVAL, FailedMessages, FailedReport
 
 
 def counted(**messages: int) -> Counter[Any]:

@@ -8,8 +8,8 @@ import pytest
 import structlog
 from confluent_kafka import KafkaError
 
-from kafka_processor.fence import Fence
-from kafka_processor.logs import ClientLog
+from kafka_processor.membership.fence import Fence
+from kafka_processor.startup.logs import ClientLog
 from tests.support.program import NO_BROKER
 from tests.support.waiting import wait_until
 from tests.unit.pipeline_runs import settings

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from kafka_processor import kafka_errors
+from kafka_processor.clients import kafka_errors
 
 RECORD, FENCED, ENDED, NEVER, PERMISSION, LOGIN, PURGED = (
     kafka_errors.blames_record,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kafka_processor.config import SettingsError, load_settings
 from kafka_processor.dashboard.state import State
-from kafka_processor.labels import is_device_type, is_locale
+from kafka_processor.event.labels import is_device_type, is_locale
 from kafka_processor.records import SummaryRecord, encode
 from tests.unit import summary_runs
 from tests.unit.audit_runs import SETTINGS

@@ -10,8 +10,8 @@ from confluent_kafka import KafkaError, KafkaException
 from openlineage.client.event_v2 import RunState
 from openlineage.client.serde import Serde
 
+from kafka_processor.clients.kafka_errors import describe
 from kafka_processor.config import load_settings
-from kafka_processor.kafka_errors import describe
 from kafka_processor.lineage.columns import COLUMNS, FILTERS
 from kafka_processor.lineage.datasets import Datasets, namespace_of
 from kafka_processor.lineage.run import Moment, RunOfProcess, reason_of

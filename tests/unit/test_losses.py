@@ -2,8 +2,8 @@
 
 import pytest
 
-from kafka_processor import losses as module
-from kafka_processor.losses import INTERVAL, Losses
+from kafka_processor.monitoring import losses as module
+from kafka_processor.monitoring.losses import INTERVAL, Losses
 from tests.support.told import ToldLog
 
 

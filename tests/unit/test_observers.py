@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
-from kafka_processor.observer import Observer
-from kafka_processor.observers import Observers
+from kafka_processor.monitoring.failure_log import FailureLog
+from kafka_processor.monitoring.observer import Observer
+from kafka_processor.monitoring.observers import Observers
 from kafka_processor.ops.insight import Insight
-from kafka_processor.watching import Sender, _say_farewell
+from kafka_processor.startup.integrations import Sender, _say_farewell
 from tests.support.raising import METHODS, Raising
 from tests.support.told import ToldLog
 
@@ -50,7 +50,7 @@ def test_an_observer_that_raises_disturbs_neither_the_loop_nor_the_others(name: 
 
 def test_each_kind_of_failure_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("kafka_processor.failure_log.time.monotonic", lambda: now)
+    monkeypatch.setattr("kafka_processor.monitoring.failure_log.time.monotonic", lambda: now)
     log = ToldLog()
     failures = FailureLog(log.bound)
     for _ in range(100):

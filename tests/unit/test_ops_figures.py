@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 from msgspec.json import encode
 
-from kafka_processor.batch import Batch
+from kafka_processor.delivery.batch import Batch
+from kafka_processor.membership.placing import Placement
 from kafka_processor.ops import figures as module
 from kafka_processor.ops.client_statistics import InputPartition
 from kafka_processor.ops.figures import SAMPLE, Figures
 from kafka_processor.pipeline import Work
-from kafka_processor.placing import Placement
 from kafka_processor.producer import BatchFailed
 
 NOW = 1_800_000_000_000

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from kafka_processor.config import Settings, load_settings
+from kafka_processor.endpoints.listening import CannotListen
 from kafka_processor.heartbeat import TOO_OLD, Heartbeat
-from kafka_processor.listening import CannotListen
 from kafka_processor.ops.client_statistics import read_statistics
 from kafka_processor.ops.collector import FiguresCollector
 from kafka_processor.ops.figures import Figures

@@ -1,6 +1,6 @@
 """How long a commit may take before it is given up."""
 
-from kafka_processor.background_commit import Patience
+from kafka_processor.clients.background_commit import Patience
 
 
 def test_it_grows_with_each_commit_that_is_given_up() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.placing import Past, Start, is_of_other_topic, place
+from kafka_processor.membership.placing import Past, Start, is_of_other_topic, place
 from kafka_processor.summary_printer import PartitionCounts
 
 TOPIC, OTHER = "SchJzsVeSfefg1ONhP/ttg", "iO/A+LWeSlyjcf7uNf4xIg"

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.batch import MAX_BATCH_BYTES, room
-from kafka_processor.polled import (
+from kafka_processor.delivery.batch import MAX_BATCH_BYTES, room
+from kafka_processor.membership.polled import (
     MAX_SLICE,
     SLICE_BYTES,
     SLICE_SECONDS,

@@ -2,7 +2,7 @@
 
 import itertools
 
-from kafka_processor.positions import LONGEST_STANDSTILL, STANDSTILL, Positions
+from kafka_processor.membership.positions import LONGEST_STANDSTILL, STANDSTILL, Positions
 
 END = 100
 

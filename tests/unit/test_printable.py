@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kafka_processor.config import Settings, load_settings
-from kafka_processor.endings import say
-from kafka_processor.logs import create_log
-from kafka_processor.printable import printable
 from kafka_processor.replay.progress import Progress
+from kafka_processor.startup.logs import create_log
+from kafka_processor.terminal.endings import say
+from kafka_processor.terminal.printable import printable
 from tests.unit.pipeline_runs import settings
 from verify.screen import Screen
 from verify.tailing import Tail, View, note

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 
-from kafka_processor.client_config import (
+from kafka_processor.clients.client_config import (
     MAX_RESPONSE,
     ClientConfig,
     consumer_config,
     reader_config,
 )
-from kafka_processor.client_config import producer_config as config_of_producer
+from kafka_processor.clients.client_config import producer_config as config_of_producer
 from kafka_processor.config import Settings, SettingsError, load_settings
 
 REFUSED_BY_THE_CONTRACT = [

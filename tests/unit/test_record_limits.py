@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline, Work
 from kafka_processor.record_limits import MAX_OVERHEAD, RecordLimits, size_alone
-from kafka_processor.topic_rules import smallest_limits
+from kafka_processor.topics.rules import smallest_limits
 from tests.unit.pipeline_runs import KEY, NOW, OFFSET, PARTITION, event, message, settings
 
 PROCESSED, ERRORS, CLEANED = "processed-output", "processed-errors", "cleaned-data"

@@ -1,6 +1,6 @@
 """The one warning for a backlog of messages that were too old."""
 
-from kafka_processor.skipped import SkippedBacklog, SkippedReport
+from kafka_processor.monitoring.skipped import SkippedBacklog, SkippedReport
 
 
 def test_nothing_skipped_nothing_reported() -> None:

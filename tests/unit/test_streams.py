@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full
 
 TALKATIVE = """
 import os, sys
-from kafka_processor.streams import guard_streams, is_delivered
+from kafka_processor.terminal.streams import guard_streams, is_delivered
 guard_streams()
 import structlog
 log = structlog.PrintLogger(sys.stderr)
@@ -163,7 +163,7 @@ def test_a_name_that_cannot_be_encoded_is_escaped(
 ) -> None:
     code = """
 import sys
-from kafka_processor.streams import guard_streams
+from kafka_processor.terminal.streams import guard_streams
 guard_streams()
 for file in (sys.stdout, sys.stderr):
     print("\\u20ac \\udcff", file=file)
@@ -180,7 +180,7 @@ def test_descriptors_that_were_closed_are_not_those_of_the_next_files(
     """Else what a library prints to stderr would go to a broker."""
     code = """
 import os
-from kafka_processor.streams import guard_streams
+from kafka_processor.terminal.streams import guard_streams
 guard_streams()
 with open(os.environ["DONE"], "w") as done:
     done.write(str(done.fileno() > 2))

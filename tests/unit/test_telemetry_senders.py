@@ -9,9 +9,9 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from kafka_processor.config import Settings, load_settings
-from kafka_processor.failure_log import FailureLog
 from kafka_processor.heartbeat import Heartbeat
-from kafka_processor.losses import Losses
+from kafka_processor.monitoring.failure_log import FailureLog
+from kafka_processor.monitoring.losses import Losses
 from kafka_processor.ops.collector import FiguresCollector
 from kafka_processor.ops.families import HistogramFamily
 from kafka_processor.ops.histogram import Histogram

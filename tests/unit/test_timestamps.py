@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.timestamps import (
+from kafka_processor.event.timestamps import (
     event_time,
     is_numeric_string,
     milliseconds_of,

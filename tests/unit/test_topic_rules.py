@@ -6,7 +6,7 @@ import pytest
 
 from kafka_processor.records import encode
 from kafka_processor.summary_printer import SummaryPrinter
-from kafka_processor.topic_rules import (
+from kafka_processor.topics.rules import (
     LARGEST_COUNT,
     TopicConfig,
     config_of_new,

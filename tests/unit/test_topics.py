@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from kafka_processor import topics
+from kafka_processor.topics import creation as topics
 
 
 def test_a_broker_that_is_silent_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

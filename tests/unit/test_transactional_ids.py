@@ -3,9 +3,9 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.exactly_once import transactional_id
-from kafka_processor.preflight import trial_id
+from kafka_processor.delivery.exactly_once import transactional_id
 from kafka_processor.replay.sending import transactional_id as id_of_replay
+from kafka_processor.startup.preflight import trial_id
 from tests.unit.pipeline_runs import settings
 
 GROUPS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1).filter(

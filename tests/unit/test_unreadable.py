@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka_processor.membership.positions import LONGEST_TURN, STANDSTILL, Positions
 from kafka_processor.pipeline import Pipeline
-from kafka_processor.positions import LONGEST_TURN, STANDSTILL, Positions
-from kafka_processor.unreadable import (
+from kafka_processor.unreadable.batch_search import (
     Answer,
     BatchSearch,
     Failed,

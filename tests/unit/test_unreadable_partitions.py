@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from kafka_processor import unreadable_partitions
 from kafka_processor.config import load_settings
-from kafka_processor.unreadable import Answer, Failed, Readable
-from kafka_processor.unreadable_partitions import UnreadablePartitions
+from kafka_processor.unreadable import partitions as unreadable_partitions
+from kafka_processor.unreadable.batch_search import Answer, Failed, Readable
+from kafka_processor.unreadable.partitions import UnreadablePartitions
 from tests.support.told import ToldLog
 
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from kafka_processor.startup import until_stopped
-from kafka_processor.topics import TopicsNotReady
+from kafka_processor.startup.daemon import until_stopped
+from kafka_processor.topics.creation import TopicsNotReady
 
 
 def test_the_answer_arrives() -> None:

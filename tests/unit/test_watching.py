@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kafka_processor import watching
 from kafka_processor.config import PROJECT_FOLDER, SettingsError
+from kafka_processor.startup import integrations as watching
 
 ALL_ON = {
     "OPS_PORT": "9108",
@@ -77,8 +77,8 @@ OPEN_ALL_THAT_IS_ON = """
 import os, sys
 from kafka_processor.config import load_settings
 from kafka_processor.heartbeat import Heartbeat
-from kafka_processor.logs import create_log
-from kafka_processor.watching import watch
+from kafka_processor.startup.logs import create_log
+from kafka_processor.startup.integrations import watch
 settings = load_settings({})
 with watch(settings, dict(os.environ), "key", create_log(settings), Heartbeat()) as found:
     print(*sys.modules)
@@ -104,6 +104,6 @@ def test_what_is_off_is_not_loaded(given: dict[str, str], tmp_path: Path) -> Non
     answer = open_all_that_is_on(given, tmp_path)
     assert answer.returncode == 0, answer.stderr
     loaded = answer.stdout.split()
-    assert "kafka_processor.watching" in loaded
+    assert "kafka_processor.startup.integrations" in loaded
     rooms = ("opentelemetry", "openlineage", "kafka_processor.telemetry", "kafka_processor.lineage")
     assert not [name for name in loaded if name.startswith(rooms)]

@@ -7,9 +7,9 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
-from kafka_processor.committed import committed_offsets
+from kafka_processor.clients.kafka_errors import describe, error_of
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, error_of
+from kafka_processor.membership.committed import committed_offsets
 from verify.audit.plan import Committed, Span
 from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError
 

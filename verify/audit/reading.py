@@ -7,8 +7,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_processor.clients.kafka_errors import describe, is_unreadable
 from kafka_processor.config import Settings
-from kafka_processor.kafka_errors import describe, is_unreadable
 from verify.audit.plan import Span
 from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
 from verify.unreadable import STANDSTILL, Unreadable, find_unreadable

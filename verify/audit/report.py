@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from kafka_processor.config import Settings
-from kafka_processor.printable import printable
+from kafka_processor.terminal.printable import printable
 from verify.audit.auditing import Result
 from verify.audit.findings import CONTRADICTING, DOUBLED, KINDS, LOST, PERSONAL, Tally, Violation
 from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, RED, YELLOW, Screen

@@ -1,0 +1,1 @@
+"""A batch, and how it is published and committed."""

@@ -1,0 +1,1 @@
+"""The listed fields of a message: how they are decoded, and their forms."""

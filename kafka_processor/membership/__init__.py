@@ -1,0 +1,1 @@
+"""Which partitions are ours, and at which offset each starts."""

@@ -1,0 +1,1 @@
+"""How single settings are parsed: text, files, keys."""

@@ -1,0 +1,1 @@
+"""What happens before the loop turns: checks, connection, topics, workers."""

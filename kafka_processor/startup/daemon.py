@@ -1,0 +1,121 @@
+"""A start: connects, prepares the topics, joins the group, and works until the signal to stop."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from typing import Final, TypeVar
+
+from confluent_kafka.admin import AdminClient
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.clients.client_config import connection_config
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer
+from kafka_processor.delivery.producers import create_producer
+from kafka_processor.heartbeat import Heartbeat
+from kafka_processor.pipeline import Pipeline
+from kafka_processor.processor import Processor
+from kafka_processor.record_limits import RecordLimits
+from kafka_processor.startup.connecting import connect_with_retry
+from kafka_processor.startup.integrations import Watch
+from kafka_processor.startup.logs import ClientLog
+from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.topics.configs import LimitLookup
+from kafka_processor.topics.creation import prepare_topics
+from kafka_processor.transformer import former_key_id, key_id
+
+STOP_TIMEOUT: Final = 2.5
+"""Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+STOP_STEP: Final = 0.1
+"""Seconds after which a start that waits for a broker looks at the signal again."""
+Answer = TypeVar("Answer")
+
+
+class StopSignal(threading.Event):
+    """Set by SIGINT or SIGTERM."""
+
+    at = 0.0
+    """When, by `time.monotonic()`."""
+
+    def set(self) -> None:
+        self.at = self.at or time.monotonic()
+        super().set()
+
+
+def work(
+    settings: Settings,
+    key: bytes,
+    log: FilteringBoundLogger,
+    stopping: StopSignal,
+    heartbeat: Heartbeat,
+    watchers: Watch,
+) -> None:
+    """Connects, joins the group and works until the process is to stop."""
+
+    def wait(seconds: float) -> bool:
+        heartbeat.beat()
+        return stopping.wait(seconds)
+
+    _collect_garbage_rarely()
+    client_log = ClientLog(log)
+    options = watchers.client_options
+    limits = RecordLimits()
+    consumer = InputConsumer(settings, log, client_log, options)
+    producer = create_producer(settings, consumer, limits, client_log, options)
+    connect_with_retry(consumer, settings, log, wait)
+    admin = AdminClient(connection_config(settings) | {"logger": client_log})
+    found = until_stopped(lambda: prepare_topics(settings, consumer, log, admin, wait), stopping)
+    if found is None:
+        return
+    limits.update(found)
+    processor = Processor(
+        settings,
+        consumer,
+        producer,
+        Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
+        SummaryPrinter(settings, key_id(key), former_key_id(key)),
+        log,
+        watchers.observers,
+        LimitLookup(settings, admin, limits, log),
+    )
+    watchers.set_readiness(processor.why_not_working)
+    try:
+        processor.start(stopping.is_set, heartbeat.beat)
+        if not stopping.is_set():
+            print("Kafka Consumer has started...", flush=True)  # noqa: T201
+        processor.run(stopping.is_set, heartbeat.beat)
+    except BaseException:
+        processor.leave()
+        raise
+    # The turn of the loop that met the signal may have waited for a broker itself.
+    processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
+
+
+def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answer | None:
+    """What `work` returns or raises, or None once the process is to stop: its questions to the
+    brokers may take longer than a stop."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait_for([answer], STOP_STEP).done:
+        if stopping.is_set():
+            return None
+    return answer.result()
+
+
+def _collect_garbage_rarely() -> None:
+    """A batch makes tens of thousands of objects that all die with it, and no cycles.
+
+    At its default pace the collector looks at them again and again, for a tenth of the time.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)

@@ -1,0 +1,244 @@
+"""`--check`: would a start succeed? Looks, changes nothing, disturbs no running instance.
+
+It makes the same clients as the start, but joins no group. A producer is started under a
+transactional id that no daemon and no replay has (`trial_id`).
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+    TopicMetadata,
+)
+from structlog.typing import FilteringBoundLogger
+
+from kafka_processor.clients.client_config import connection_config, reader_config
+from kafka_processor.clients.kafka_errors import (
+    describe,
+    error_of,
+    is_no_permission,
+    is_refused_login,
+    never_starts,
+)
+from kafka_processor.config import Settings
+from kafka_processor.consumer import InputConsumer
+from kafka_processor.delivery.exactly_once import transactional_id
+from kafka_processor.delivery.producers import create_producer
+from kafka_processor.membership.committed import committed_offsets
+from kafka_processor.producer import OutputProducer, ProducerNeverStarts
+from kafka_processor.record_limits import RecordLimits
+from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.topics.configs import describe_topics
+from kafka_processor.topics.creation import (
+    create_topics,
+    demand_configs,
+    demand_outputs,
+    demand_permissions,
+)
+
+TIMEOUT: Final = 10.0
+BOUNDED_COMPRESSION: Final = ("uncompressed", "snappy")
+"""Values of `compression.type` with which a batch inflates to at most 21 times its size."""
+STEP: Final = 1.0
+PRODUCER_TIMEOUT: Final = 20.0
+"""Seconds; where nobody has used a transaction yet, the broker first creates a topic for them."""
+RETRY_PAUSE: Final = 0.2
+CLOSE_TIMEOUT: Final = 1.0
+
+
+class CheckFailed(Exception):
+    """A start would fail with exit code 1; the message says why and what to do."""
+
+
+def trial_id(settings: Settings) -> str:
+    """A transactional id for the check alone.
+
+    Without INSTANCE_ID it is a random one, as that of each start. With it the id itself may be in
+    use; an access rule for all ids that begin with `<group>/` allows this one as well. No daemon's
+    id has a `:` behind its last `/`, and no replay's has a `/`.
+    """
+    id_ = transactional_id(settings)
+    return f"{id_}:check" if settings.instance_id else id_
+
+
+def check(
+    settings: Settings, key_id: str, log: FilteringBoundLogger, client_log: Any
+) -> Iterator[str]:
+    """Yields a line for each thing found in order.
+
+    Raises CheckFailed or TopicsNotReady for the first that is not, KeyChangedError if it is the
+    key, KafkaException for client properties that a start would refuse.
+    """
+    consumer = InputConsumer(settings, log, client_log)
+    is_exactly_once = settings.delivery == "exactly-once"
+    options = {"transactional.id": trial_id(settings)} if is_exactly_once else {}
+    producer = create_producer(settings, consumer, RecordLimits(), client_log, options)
+    try:
+        yield "client properties: allowed"
+        yield from _check_brokers(settings, key_id, client_log)
+        if is_exactly_once:
+            yield from _check_producer(settings, producer)
+    finally:
+        producer.close()
+        consumer.close(CLOSE_TIMEOUT)
+
+
+def _check_brokers(settings: Settings, key_id: str, client_log: Any) -> Iterator[str]:
+    certain: list[KafkaError] = []
+    """Errors after which it is no use to wait for an answer."""
+
+    def on_error(error: KafkaError) -> None:
+        if is_refused_login(error) or error.code() == KafkaError._ALL_BROKERS_DOWN:
+            certain.append(error)
+
+    admin = AdminClient(connection_config(settings) | {"error_cb": on_error, "logger": client_log})
+    try:
+        existing = _existing_topics(admin, certain)
+    except KafkaException as exception:
+        refused = [error for error in certain if is_refused_login(error)]
+        reason = describe(refused[0] if refused else error_of(exception))
+        what = "refuses us" if refused else "does not answer"
+        raise CheckFailed(
+            f"KAFKA_BOOTSTRAP_SERVERS: {settings.kafka_bootstrap_servers} {what}: {reason}"
+        ) from None
+    yield f"connection: {settings.kafka_bootstrap_servers} answers"
+
+    try:
+        yield from _check_topics(settings, admin, existing)
+        yield from _check_group(settings, admin)
+        if settings.input_topic in existing:
+            partitions = len(existing[settings.input_topic].partitions)
+            yield from _check_counts(settings, key_id, partitions, client_log)
+    except KafkaException as exception:
+        raise CheckFailed(describe(error_of(exception))) from None
+
+
+def _existing_topics(admin: AdminClient, certain: list[KafkaError]) -> Mapping[str, TopicMetadata]:
+    """Asks in short calls, since a signal waits for the end of each. Raises KafkaException."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return admin.list_topics(timeout=STEP).topics
+        except KafkaException as exception:
+            is_late = error_of(exception).code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+            admin.poll(0)
+            if certain or not is_late or time.monotonic() > deadline:
+                raise
+
+
+def _check_topics(
+    settings: Settings, admin: AdminClient, existing: Mapping[str, TopicMetadata]
+) -> Iterator[str]:
+    if settings.input_topic not in existing and settings.create_topics != "all":
+        raise CheckFailed(
+            f"INPUT_TOPIC: {settings.input_topic} is not there; create it, or set CREATE_TOPICS=all"
+        )
+    if settings.create_topics == "none":
+        demand_outputs([topic for topic in settings.output_topics if topic not in existing])
+    topics = (settings.input_topic, *settings.output_topics)
+    input_there = existing.get(settings.input_topic)
+    partitions = len(input_there.partitions) if input_there else settings.input_partitions
+    missing = [topic for topic in topics if topic not in existing]
+    to_create = list(create_topics(admin, settings, missing, partitions, is_trial=True))
+    for topic in to_create:
+        yield f"topic {topic}: to be created at the start"
+    # Of these some may be there and only hidden from us.
+    others = [topic for topic in topics if topic not in to_create]
+    for topic, operation in demand_permissions(admin, settings, others):
+        yield f"topic {topic}: there, {operation} allowed"
+    outputs = [topic for topic in settings.output_topics if topic in others]
+    configs = describe_topics(admin, outputs)
+    for warning in demand_configs(settings, configs):
+        yield f"warning: {warning}"
+    if unknown := [topic for topic in outputs if topic not in configs]:
+        yield f"no permission: DESCRIBE_CONFIGS on {', '.join(unknown)}; limits are not checked"
+    if settings.input_topic in existing:
+        yield from _warn_of_inflation(admin, settings.input_topic)
+
+
+def _warn_of_inflation(admin: AdminClient, topic: str) -> Iterator[str]:
+    """Nothing where we may not ask."""
+    [future] = admin.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=TIMEOUT
+    ).values()
+    try:
+        compression = future.result()["compression.type"].value
+    except KafkaException:
+        return
+    if compression not in BOUNDED_COMPRESSION:
+        yield (
+            f"warning: topic {topic}: with compression.type={compression} a few kilobytes can "
+            "inflate to gigabytes of this program's memory; set it to uncompressed or snappy "
+            "(docs/hardening.md)"
+        )
+
+
+def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:
+    [future] = admin.describe_consumer_groups(
+        [settings.consumer_group], include_authorized_operations=True, request_timeout=TIMEOUT
+    ).values()
+    try:
+        allowed = future.result().authorized_operations
+    except KafkaException as exception:
+        if error_of(exception).code() != KafkaError.GROUP_ID_NOT_FOUND:
+            raise
+        yield f"group {settings.consumer_group}: not there yet"
+        return
+    if AclOperation.READ not in (allowed or []):
+        raise CheckFailed(f"no permission: READ on group {settings.consumer_group}; ask for an ACL")
+    yield f"group {settings.consumer_group}: read allowed"
+
+
+def _check_producer(settings: Settings, producer: OutputProducer) -> Iterator[str]:
+    """Whether a transactional producer can start."""
+    deadline = time.monotonic() + PRODUCER_TIMEOUT
+    while True:
+        try:
+            producer.start()
+            yield f"producer: starts with transactional ids like {trial_id(settings)}"
+            return
+        except ProducerNeverStarts as refusal:
+            if not (settings.instance_id and is_no_permission(refusal.error)):
+                raise CheckFailed(str(refusal)) from None
+            yield (
+                f"producer: not checked, since a trial needs WRITE on transactional id "
+                f"{trial_id(settings)}; the start needs it on {transactional_id(settings)}"
+            )
+            return
+        except KafkaException as exception:
+            error = error_of(exception)
+            is_over = time.monotonic() > deadline
+            if is_over or is_no_permission(error) or never_starts(error):
+                raise CheckFailed(f"the producer cannot start: {describe(error)}") from None
+        time.sleep(RETRY_PAUSE)
+
+
+def _check_counts(
+    settings: Settings, key_id: str, partitions: int, client_log: Any
+) -> Iterator[str]:
+    """Whether the counts that are stored were made under our key."""
+    config = reader_config(settings) | {
+        "group.id": settings.consumer_group,
+        "logger": client_log,
+    }
+    consumer = Consumer(config)
+    summary = SummaryPrinter(settings, key_id)
+    try:
+        for found in committed_offsets(consumer, settings.input_topic, range(partitions), TIMEOUT):
+            if found.error:
+                raise KafkaException(found.error)
+            if found.offset >= 0:
+                summary.restore(found.partition, found.offset, found.metadata, found.offset, 0.0)
+    finally:
+        consumer.close()
+    yield f"key: {key_id} fits the counts of {partitions} partitions"

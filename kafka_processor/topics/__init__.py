@@ -1,0 +1,1 @@
+"""Topics: what they have to be like, and how missing ones are created."""

@@ -1,0 +1,218 @@
+"""What the configuration of an output topic must be like, so that its records can be published."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from kafka_processor.config import Settings
+from kafka_processor.event.labels import MAX_DEVICE_TYPES, MAX_LOCALES, OTHER
+from kafka_processor.metrics import MessageMetrics, topics_of_outcomes
+from kafka_processor.record_limits import DEFAULT_LIMIT, size_alone
+from kafka_processor.records import (
+    ERROR_TYPES,
+    CleanedRecord,
+    ErrorRecord,
+    ProcessedRecord,
+    Source,
+    SummaryRecord,
+    encode,
+)
+
+SHORTEST_TIMESTAMP_LIMIT: Final = 1000
+"""Milliseconds that a record's time may differ from the broker's clock at least: a batch is open
+for 0.2 s, and clocks are rarely closer than some tens of milliseconds."""
+LARGEST_COUNT: Final = 10**12
+"""More messages than a partition ever sees."""
+_LARGEST_OFFSET: Final = 2**63 - 1
+_LARGEST_PARTITION: Final = 2**31 - 1
+_TIME: Final = "2000-01-01T00:00:00.000Z"
+_LONGEST_DEVICE_TYPE: Final = 16
+_LONGEST_LOCALE: Final = len("xxx-Xxxx-000")
+
+
+@dataclass(frozen=True)
+class TopicConfig:
+    """Of one topic; what the broker does not say has Kafka's default."""
+
+    cleanup_policy: frozenset[str] = frozenset({"delete"})
+    max_message_bytes: int = DEFAULT_LIMIT
+    segment_bytes: int = 2**30
+    checks_timestamps: bool = True
+    """False where the broker sets the timestamps of records itself."""
+    timestamp_limits: Mapping[str, int] | None = None
+    """Milliseconds, by the name of the limit."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> "TopicConfig":
+        """From the broker's configuration entries."""
+        limits = {name: int(values[name]) for name in _TIMESTAMP_LIMITS if values.get(name)}
+        return cls(
+            frozenset(part.strip() for part in values["cleanup.policy"].split(",")),
+            int(values["max.message.bytes"]),
+            int(values["segment.bytes"]),
+            values.get("message.timestamp.type") != "LogAppendTime",
+            limits,
+        )
+
+    @property
+    def largest_batch(self) -> int:
+        """Bytes; the broker refuses what is larger for one of two reasons."""
+        return min(self.max_message_bytes, self.segment_bytes)
+
+
+_TIMESTAMP_LIMITS: Final = (
+    "message.timestamp.before.max.ms",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.difference.max.ms",  # both in one, until Kafka 3.6
+)
+
+
+_OF_NEW_OUTPUT: Final = {
+    # Kafka's own defaults, which those of a cluster may not override: an output is written by this
+    # process, so that what is in its records is known. Replication, min.insync.replicas,
+    # compression.type and retention are for whoever runs the cluster to choose.
+    "message.timestamp.type": "CreateTime",
+    "max.message.bytes": str(DEFAULT_LIMIT),
+}
+_TIMESTAMP_LIMITS_OF_NEW_OUTPUT: Final = {
+    "message.timestamp.before.max.ms": str(2**63 - 1),
+    "message.timestamp.after.max.ms": str(60 * 60 * 1000),
+}
+
+
+def config_of_new(
+    settings: Settings, topic: str, *, knows_timestamp_limits: bool = True
+) -> dict[str, str]:
+    """The configuration of a topic that is created.
+
+    `knows_timestamp_limits`: whether the broker does, which those from 3.6 on do (KIP-937).
+    """
+    policy = {"cleanup.policy": "compact" if topic == settings.summary_topic else "delete"}
+    if topic == settings.input_topic:
+        return policy  # its records, and their limits, are other people's
+    limits = _TIMESTAMP_LIMITS_OF_NEW_OUTPUT if knows_timestamp_limits else {}
+    return policy | _OF_NEW_OUTPUT | limits
+
+
+def problems(settings: Settings, configs: Mapping[str, TopicConfig]) -> Iterator[str]:
+    """What is wrong with output topics so that they cannot do their work; one line each."""
+    needs = smallest_limits(settings)
+    for topic, config in configs.items():
+        if topic != settings.summary_topic and "compact" in config.cleanup_policy:
+            unkeyed = topic in (settings.metrics_topic, settings.errors_topic)
+            why = "refuses records without a key" if unkeyed else "deletes all but the last record"
+            yield (
+                f"topic {topic}: cleanup.policy={','.join(sorted(config.cleanup_policy))} {why}"
+                f"{'' if unkeyed else ' of each user'}; set it to delete"
+            )
+        if config.largest_batch < needs[topic]:
+            limit = "max.message.bytes"
+            if config.segment_bytes < config.max_message_bytes:
+                limit = "segment.bytes"
+            yield (
+                f"topic {topic}: {limit}={config.largest_batch} is too small for its records; "
+                f"set it to {needs[topic]} or more"
+            )
+        for name, limit_ms in (config.timestamp_limits or {}).items():
+            if config.checks_timestamps and limit_ms < SHORTEST_TIMESTAMP_LIMIT:
+                yield (
+                    f"topic {topic}: {name}={limit_ms} refuses records that are on their way for "
+                    f"longer; set it to {SHORTEST_TIMESTAMP_LIMIT} or more"
+                )
+
+
+def warnings(settings: Settings, configs: Mapping[str, TopicConfig]) -> Iterator[str]:
+    summary = configs.get(settings.summary_topic)
+    if summary and "compact" not in summary.cleanup_policy:
+        yield (
+            f"topic {settings.summary_topic}: cleanup.policy={','.join(summary.cleanup_policy)} "
+            "deletes the last counts of a partition that gets no messages; set it to compact"
+        )
+
+
+def smallest_limits(settings: Settings) -> dict[str, int]:
+    """By output topic, the bytes that it must take in one batch.
+
+    For `processed-output` and `cleaned-data`, whose records are as large as their messages, that
+    is what the shortest record has; for the others what any record has that cannot be made smaller.
+    """
+    records = {
+        settings.processed_topic: (b"u", encode(_shortest_processed(settings))),
+        settings.cleaned_topic: (b"u", encode(_shortest_cleaned(settings))),
+        settings.errors_topic: (None, encode(_smallest_error(settings))),
+        settings.summary_topic: (
+            f"{settings.consumer_group}/{settings.input_topic}-{_LARGEST_PARTITION}".encode(),
+            encode(_largest_summary(settings)),
+        ),
+    }
+    if settings.metrics_topic:
+        records[settings.metrics_topic] = (None, _largest_line(settings))
+    return {topic: size_alone(key, value) for topic, (key, value) in records.items()}
+
+
+def _shortest_processed(settings: Settings) -> ProcessedRecord:
+    version = min(settings.accepted_app_versions, key=len)
+    id_ = f"{settings.input_topic}-0-0"
+    return ProcessedRecord(id_, "u", version, "d", "::", "l", "0" * 64, "0" * 8, _TIME)
+
+
+def _shortest_cleaned(settings: Settings) -> CleanedRecord:
+    content = dict.fromkeys(
+        ("user_id", "ip", "app_version", "device_type", "timestamp", "locale"), "0"
+    )
+    id_ = f"{settings.input_topic}-0-0"
+    return CleanedRecord(id_, "u", "filtered_app_version", {**content}, _TIME)
+
+
+def _longest_id(settings: Settings) -> str:
+    return f"{settings.input_topic}-{_LARGEST_PARTITION}-{_LARGEST_OFFSET}"
+
+
+def _smallest_error(settings: Settings) -> ErrorRecord:
+    """A `publish_error` without user, about the message with the longest id."""
+    longest_topic = max(settings.output_topics, key=len)
+    return ErrorRecord(
+        _longest_id(settings),
+        None,
+        "publish_error",
+        f"{longest_topic} takes records of at most {2**31} bytes, this one has {2**31}",
+        None,
+        Source(settings.input_topic, _LARGEST_PARTITION, _LARGEST_OFFSET, _TIME),
+        _TIME,
+        _longest_id(settings),
+    )
+
+
+def _largest_line(settings: Settings) -> bytes:
+    """A metrics record with a single line."""
+    metrics, id_ = MessageMetrics(settings), _longest_id(settings)
+    outcome = max(
+        topics_of_outcomes(settings).items(), key=lambda item: len(item[0]) + len(item[1] or "")
+    )[0]
+    [value] = metrics.records([metrics.line(id_, outcome, 2**53, id_)], 1e6, 0)
+    return value
+
+
+def _largest_summary(settings: Settings) -> SummaryRecord:
+    def counts(labels: int, length: int) -> dict[str, int]:
+        names = chain([OTHER], (f"{n:x<{length}}" for n in range(labels)))
+        return dict.fromkeys(names, LARGEST_COUNT)
+
+    return SummaryRecord(
+        settings.consumer_group,
+        settings.input_topic,
+        _LARGEST_PARTITION,
+        _LARGEST_OFFSET,
+        _LARGEST_OFFSET,
+        LARGEST_COUNT,
+        LARGEST_COUNT,
+        LARGEST_COUNT,
+        LARGEST_COUNT,
+        LARGEST_COUNT,
+        LARGEST_COUNT,
+        dict.fromkeys(ERROR_TYPES, LARGEST_COUNT),
+        counts(MAX_DEVICE_TYPES, _LONGEST_DEVICE_TYPE),
+        counts(MAX_LOCALES, _LONGEST_LOCALE),
+        _TIME,
+    )

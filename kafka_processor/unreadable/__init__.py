@@ -1,0 +1,1 @@
+"""Records that the client cannot hand out, and how a partition gets past them."""
