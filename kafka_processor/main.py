@@ -105,8 +105,7 @@ def _load(given: Environment) -> Settings:
         with noting(problems):
             project_key()
     if problems:
-        sources = [f"settings were read from {shown(file)} too" for file in given.files]
-        raise SettingsError([*problems, *misspelled(given), *sources])
+        raise SettingsError([*problems, *misspelled(given)])
     return settings
 
 

@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from dev.local_kafka import LocalKafka
 from tests.support.acls import allow
-from tests.support.brokers import free_port
+from tests.support.brokers import dead_port, free_port
 from tests.support.job import KEY, Job, Site
 from tests.support.load import assert_each_once, send_later, send_load
 from tests.support.program import CHECK, PROBLEM, STARTED, Daemon, copy_program
@@ -123,7 +123,7 @@ def create_acls(job: Job, acls: list[AclBinding]) -> None:
 
 def test_what_keeps_a_process_from_joining_is_named(program: Path, tmp_path: Path) -> None:
     """An address that nobody can reach, and a group without a coordinator."""
-    nowhere = free_port()
+    nowhere = dead_port()
     kafka = LocalKafka(
         extra_listeners={"MOVED": "PLAINTEXT"},
         advertised_ports={"MOVED": [nowhere]},

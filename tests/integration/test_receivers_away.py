@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.brokers import HOST, free_port
+from tests.support.brokers import HOST, dead_port
 from tests.support.hostile_server import dripping_body, hostile, redirecting_to
 from tests.support.job import Job
 from tests.support.load import assert_each_once, send_load
@@ -14,7 +14,7 @@ from tests.support.receiver import receiving
 
 @contextmanager
 def nobody() -> Iterator[str]:
-    yield f"http://{HOST}:{free_port()}"
+    yield f"http://{HOST}:{dead_port()}"
 
 
 @contextmanager

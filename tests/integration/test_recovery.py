@@ -149,8 +149,8 @@ def make_processor(
 
 def run_until(processor: Processor, condition: Callable[[], bool], what: str) -> None:
     def turn_and_look() -> bool:
-        turns = iter([False, True])
-        processor.run(lambda: next(turns), lambda: None)
+        turns: list[None] = []
+        processor.run(lambda: len(turns) > 1, lambda: turns.append(None))
         return condition()
 
     wait_until(turn_and_look, what)

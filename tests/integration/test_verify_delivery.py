@@ -25,7 +25,7 @@ from tests.support.audits import (
     run_audit,
     time_text,
 )
-from tests.support.brokers import free_port
+from tests.support.brokers import dead_port
 from tests.support.cases import Fields, encoded, login
 from tests.support.header_names import OFTEN
 from tests.support.job import Job, MakeJob, Site
@@ -604,7 +604,7 @@ def test_while_the_program_works(make_job: MakeJob) -> None:
 
 def test_what_it_cannot_read_is_one_line(laboratory: Laboratory) -> None:
     settings = laboratory.job.settings()
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{dead_port()}"
     for wrong, said in (
         ({"KAFKA_BOOTSTRAP_SERVERS": address}, f"no broker answers at {address}"),
         ({"CLEANED_TOPIC": "test-absent"}, "topic test-absent does not exist"),
@@ -640,7 +640,7 @@ def test_wrong_settings_and_arguments_end_it_with_2(laboratory: Laboratory) -> N
 def test_a_signal_ends_it_in_one_line(
     laboratory: Laboratory, tmp_path: Path, number: signal.Signals
 ) -> None:
-    settings = laboratory.job.settings(KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{free_port()}")
+    settings = laboratory.job.settings(KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{dead_port()}")
     with subprocess.Popen(
         [sys.executable, str(SCRIPT), "--folder", str(tmp_path)],
         env={"PATH": os.environ["PATH"], **settings},

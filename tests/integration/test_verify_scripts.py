@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.brokers import free_port
+from tests.support.brokers import dead_port
 from tests.support.program import PROJECT_FOLDER, copy_program
 from tests.support.tails import SETTINGS, Kafka, Tail, environment, run_in_terminal, script_path
 from tests.support.waiting import TIMEOUT, wait_until
@@ -267,7 +267,7 @@ def test_it_goes_on_behind_records_that_it_cannot_read(kafka: Kafka, start: Star
     tail = start("processed_output", topic, "--from-beginning", "--max-messages", "4")
     as_json = start("cleaned_data", topic, "--from-beginning", "--max-messages", "4", "--json")
     tail.ends_well(4)
-    assert f"{topic}-0-0 is no ProcessedRecord" in tail.stdout
+    assert f"{topic}-0-0 is not a ProcessedRecord" in tail.stdout
     assert "\\u001b[2Jgarbage" in tail.stdout, "the raw record"
     assert f"{topic}-0-1 is no ProcessedRecord: Object missing" in tail.stdout
     assert f"{topic}-0-2 has no value" in tail.stdout
@@ -314,7 +314,7 @@ def test_it_ends_after_so_many_quiet_seconds(kafka: Kafka, start: Start) -> None
 
 
 def test_quiet_seconds_without_a_broker_are_no_success(start: Start) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{dead_port()}"
     settings = {"KAFKA_BOOTSTRAP_SERVERS": address}
     tail = start("metrics", "any", "--timeout", "0.5", settings=settings)
     assert tail.wait() == 1
@@ -387,7 +387,7 @@ def test_it_runs_from_any_folder(kafka: Kafka, start: Start, program: Path, tmp_
 
 
 def test_without_a_broker_it_says_so_in_one_line(start: Start) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{dead_port()}"
     tail = start("metrics", "any", settings={"KAFKA_BOOTSTRAP_SERVERS": address})
     assert tail.wait() == 1
     assert tail.stdout == ""

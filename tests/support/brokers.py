@@ -82,6 +82,18 @@ def _wait_until_it_answers(servers: str) -> None:
                 raise
 
 
+_reserved: list[socket.socket] = []
+
+
+def dead_port() -> int:
+    """A port of the loopback interface that refuses connections. Nobody else gets it while this
+    process lives."""
+    reserved = socket.socket()
+    reserved.bind((HOST, 0))
+    _reserved.append(reserved)
+    return int(reserved.getsockname()[1])
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on now."""
     with socket.socket() as probe:

@@ -123,11 +123,16 @@ def test_silent_connections_keep_nobody_out_and_fill_no_log(served: Served) -> N
 
 
 def test_a_process_that_may_open_no_more_files_fills_no_log(tmp_path: Path) -> None:
-    with serving(tmp_path, files=64) as served, ExitStack() as stack:
-        for _ in range(120):
-            stack.enter_context(closing(served.connect()))
-        assert b"200 OK" in served.ask("/")
-        wait_until(lambda: "Too many open files" in served.errors, "the line about it")
+    with serving(tmp_path, files=64) as served:
+
+        def connect_many() -> bool:
+            with ExitStack() as stack:
+                for _ in range(120):
+                    stack.enter_context(closing(served.connect()))
+                assert b"200 OK" in served.ask("/")
+            return "Too many open files" in served.errors
+
+        wait_until(connect_many, "the line about it")
     assert len(served.errors.splitlines()) <= 2, "one of each kind a minute"
 
 

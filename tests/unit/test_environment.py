@@ -273,7 +273,7 @@ def test_all_that_is_wrong_is_said_at_once_the_missing_key_too(
     ]
 
 
-def test_with_wrong_settings_the_files_and_names_that_are_nearly_settings_are_said_too(
+def test_with_wrong_settings_names_that_are_nearly_settings_are_said_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], working: Path
 ) -> None:
     (working / ".env").write_text("LOG_LEVEL=loud\nKAFKA_BOOTSTRAP_SERVER=localhost\n")
@@ -281,10 +281,9 @@ def test_with_wrong_settings_the_files_and_names_that_are_nearly_settings_are_sa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DEVICE_ID_KEY", "0123456789abcdef" * 4)
     assert main(["--check"]) == 2
-    wrong, misspelled, source = capsys.readouterr().err.splitlines()
+    wrong, misspelled = capsys.readouterr().err.splitlines()
     assert wrong.startswith("LOG_LEVEL: 'loud'")
     assert misspelled.startswith("KAFKA_BOOTSTRAP_SERVER: ")
-    assert str(working / ".env") in source
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
