@@ -60,8 +60,8 @@ REBALANCE_WAIT: Final = 2.0
 """Seconds to finish a commit before partitions go to another member; else it is given up."""
 MAX_PAUSE: Final = 3.0
 """Seconds between two tries while nothing can be published."""
-LONGEST_TURN: Final = 2.0
-"""Seconds that a turn may wait for brokers; a stop with less left begins none."""
+LAST_TURN: Final = 1.5
+"""Seconds that have to be left of a stop to begin another turn, which may wait for 2 s."""
 PROOF_AFTER: Final = 1.0
 """Seconds in which a process that has our place in the group takes over our producer as well."""
 LEAVE_TIMEOUT: Final = 1.5
@@ -191,7 +191,7 @@ class Processor:
         self._gathered.clear()
         try:
             while not self._finish(deadline) and self._failure is None:
-                if deadline - time.monotonic() < LONGEST_TURN:
+                if deadline - time.monotonic() < LAST_TURN:
                     break
                 self._turn_once()
             if self._failure:

@@ -66,8 +66,16 @@ def work(
     consumer = InputConsumer(settings, log, client_log, options)
     producer = create_producer(settings, consumer, limits, client_log, options)
     connect_with_retry(consumer, settings, log, wait)
-    admin = AdminClient(connection_config(settings) | {"logger": client_log})
-    found = until_stopped(lambda: prepare_topics(settings, consumer, log, admin, wait), stopping)
+    reporting = {"logger": client_log, "error_cb": consumer.trouble.note}
+    admin = AdminClient(connection_config(settings) | reporting)
+
+    def serve() -> None:
+        consumer.serve()
+        admin.poll(0)
+
+    found = until_stopped(
+        lambda: prepare_topics(settings, consumer, log, admin, wait), stopping, serve
+    )
     if found is None:
         return
     limits.update(found)
@@ -94,9 +102,11 @@ def work(
     processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
 
 
-def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answer | None:
+def until_stopped(
+    work: Callable[[], Answer], stopping: threading.Event, meanwhile: Callable[[], None]
+) -> Answer | None:
     """What `work` returns or raises, or None once the process is to stop: its questions to the
-    brokers may take longer than a stop."""
+    brokers may take longer than a stop. `meanwhile` is called again and again."""
     answer: Future[Answer] = Future()
 
     def run() -> None:
@@ -109,6 +119,7 @@ def until_stopped(work: Callable[[], Answer], stopping: threading.Event) -> Answ
     while not wait_for([answer], STOP_STEP).done:
         if stopping.is_set():
             return None
+        meanwhile()
     return answer.result()
 
 

@@ -59,7 +59,7 @@ class FailingProducer(ExactlyOnceProducer):
 
 def test_counts_of_a_failed_batch_are_not_committed_when_partitions_go(job: Job) -> None:
     """A batch fails, and its partition is revoked before it is taken up again: nothing is lost."""
-    job.start().stop()  # creates the topics
+    begin_topics(job)
     send_load(job, MESSAGES)
     before = job.committed()
     processor, consumer, producer = make_processor(job)
@@ -77,7 +77,7 @@ def test_counts_of_a_failed_batch_are_not_committed_when_partitions_go(job: Job)
 
 def test_commit_of_a_former_member_id_is_not_the_end(job: Job) -> None:
     """The group shuts out a commit that was begun before the process had to join again."""
-    job.start().stop()  # creates the topics
+    begin_topics(job)
     send_load(job, MESSAGES)
     processor, _, producer = make_processor(job, INSTANCE_ID="one", SESSION_TIMEOUT="2")
     producer.error = KafkaError.FENCED_INSTANCE_ID
@@ -93,7 +93,7 @@ def test_commit_of_a_former_member_id_is_not_the_end(job: Job) -> None:
 
 def test_an_observer_that_always_raises_costs_no_message(job: Job) -> None:
     """Through assignment, a failed batch, a commit, a revocation and the stop."""
-    job.start().stop()  # creates the topics
+    begin_topics(job)
     send_load(job, MESSAGES)
     broken = Raising()
     processor, _, producer = make_processor(job, [broken])
@@ -113,7 +113,7 @@ def test_an_exception_in_a_stop_leaves_group_and_transaction(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise others would wait for the session, and readers for the transaction, to time out."""
-    job.start().stop()  # creates the topics
+    begin_topics(job)
     processor, consumer, producer = make_processor(
         job, SESSION_TIMEOUT="60", TRANSACTION_TIMEOUT="60"
     )
@@ -131,6 +131,13 @@ def test_an_exception_in_a_stop_leaves_group_and_transaction(
     wait_until(lambda: job.members() == {}, "an empty group", 5)
     job.wait_for_end_of_transactions()
     assert job.results().errors == []
+
+
+def begin_topics(job: Job) -> None:
+    """Creates the topics, and commits where the input starts."""
+    daemon = job.start()
+    wait_until(lambda: bool(job.committed()), "a committed start")
+    daemon.stop()
 
 
 def make_processor(

@@ -10,7 +10,7 @@ from kafka_processor.topics.creation import TopicsNotReady
 
 
 def test_the_answer_arrives() -> None:
-    assert until_stopped(lambda: 7, threading.Event()) == 7
+    assert until_stopped(lambda: 7, threading.Event(), lambda: None) == 7
 
 
 def test_an_exception_arrives() -> None:
@@ -18,13 +18,13 @@ def test_an_exception_arrives() -> None:
         raise TopicsNotReady("missing output topics: a")
 
     with pytest.raises(TopicsNotReady, match="missing output topics: a"):
-        until_stopped(fail, threading.Event())
+        until_stopped(fail, threading.Event(), lambda: None)
 
 
 def test_a_stop_waits_for_no_answer() -> None:
     stopping, answered = threading.Event(), threading.Event()
     threading.Timer(0.05, stopping.set).start()
     began = time.monotonic()
-    assert until_stopped(lambda: answered.wait(20), stopping) is None
+    assert until_stopped(lambda: answered.wait(20), stopping, lambda: None) is None
     assert time.monotonic() - began < 5
     answered.set()
