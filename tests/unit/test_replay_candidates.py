@@ -7,6 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kafka_processor.event.headers import original_of
+from kafka_processor.message_id import position_in
 from kafka_processor.replay.candidates import Candidates, PartitionCandidates, State
 from kafka_processor.replay.copies import (
     Digester,
@@ -14,13 +16,11 @@ from kafka_processor.replay.copies import (
     UnreadableHeaders,
     headers_of,
     headers_of_copy,
-    original_of,
 )
 from kafka_processor.replay.outcomes import (
     NO_TIME,
     is_same_message,
     passed_on,
-    position_in,
 )
 from kafka_processor.replay.selection import Selection
 
