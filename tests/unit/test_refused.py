@@ -1,10 +1,16 @@
 """How large the next batch may be after failures and successes, and which message is to blame."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 from confluent_kafka import KafkaError
 
+from kafka_processor.delivery.batch import Batch
 from kafka_processor.delivery.refused import MAX_BATCH, SMALLEST_LATE, Refused
 from kafka_processor.pipeline import Work
 from kafka_processor.producer import BatchFailed, FailedRecord
+from kafka_processor.records import OutputRecord
 from tests.unit.pipeline_runs import settings
 from tests.unit.summary_runs import Counted, work_of
 
@@ -92,3 +98,22 @@ def test_the_message_to_blame_is_forgotten_with_its_commit_or_its_partition() ->
     assert refused.causes.keys() == {(1, 7), (2, 7)}
     refused.forget([1])
     assert refused.causes.keys() == {(2, 7)}
+
+
+class RefusingProducer:
+    """Our own seam: a producer whose client does not take a record at all."""
+
+    def begin(self) -> None: ...
+
+    def produce(self, records: Iterable[OutputRecord]) -> None:  # noqa: ARG002
+        raise REFUSAL
+
+
+def test_a_record_that_the_client_itself_refuses_is_of_the_batch_too() -> None:
+    producer: Any = RefusingProducer()
+    opened = Batch(producer, None)
+    with pytest.raises(BatchFailed):
+        opened.publish(batch(1, first_offset=7))
+    refused = Refused(settings())
+    assert refused.narrow_down(REFUSAL, opened.works)
+    assert refused.causes.keys() == {(0, 7)}
