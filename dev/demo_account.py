@@ -8,11 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dev.demo_ledger import Ledger
-from dev.logins import EXPECTED_OUTCOMES
-from kafka_processor.records import Outcome
+from kafka_processor.outcomes import ERROR_TYPES, OUTCOMES
 
-OUTCOMES: tuple[Outcome, ...] = (*EXPECTED_OUTCOMES, "publish_error")
-NOT_ERRORS = ("processed", "filtered", "skipped")
+NOT_ERRORS = [outcome for outcome in OUTCOMES if outcome not in ERROR_TYPES]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from kafka_processor.config import Settings
+from kafka_processor.message_id import position_in
+from kafka_processor.outcomes import Outcome
 from kafka_processor.records import (
     CleanedRecord,
     ErrorRecord,
     MessageDetails,
     MetricsRecord,
-    Outcome,
     ProcessedRecord,
     SummaryRecord,
 )
@@ -141,8 +142,9 @@ class Ledger:
         self.latest.summary = record
 
     def _outcome(self, outcome: Outcome, message_id: str) -> Input | None:
-        _, partition, offset = message_id.rsplit("-", 2)
-        place = (int(partition), int(offset))
+        place = position_in(self._input_topic, message_id)
+        if place is None:
+            return None
         self.counts.outcomes[outcome] += 1
         _increment(self._outcomes_of, place)
         return self._inputs.pop(place, None)

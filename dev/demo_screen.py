@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from dev.demo_account import OUTCOMES
 from dev.demo_ledger import Counts, Input, Latest, SummaryTotals
+from kafka_processor.outcomes import OUTCOMES
 
 _COUNTS_HEIGHT: Final = 9
 _MOST_COUNTS_HEIGHT: Final = 20

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from kafka_processor.records import FIELDS, MAX_TEXT, ErrorType
+from kafka_processor.outcomes import ErrorType
+from kafka_processor.records import FIELDS, MAX_TEXT
 
 Fields = dict[str, object]
 

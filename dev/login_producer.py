@@ -14,7 +14,7 @@ from dev.logins import EXPECTED_OUTCOMES, GeneratedEvent, LoginEvents
 from kafka_processor.clients.client_config import connection_config
 from kafka_processor.clients.kafka_errors import is_purged
 from kafka_processor.config import Settings
-from kafka_processor.records import Outcome
+from kafka_processor.outcomes import Outcome
 
 CONNECT_TIMEOUT: Final = 15.0
 """Seconds without any broker's answer after which waiting for the topic is given up."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dev.login_faults import FAULTS
-from kafka_processor.records import Outcome
+from kafka_processor.outcomes import Outcome
 
 OLD_AGE: Final = 300.0
 """Seconds; far over the default of MAX_MESSAGE_AGE."""

@@ -1,6 +1,6 @@
 """The checks of a message, in the order of the contract: age, JSON, fields, app version.
 
-Each is a pure function. A message that fails is a value (`Fault`), never an exception.
+Each is a pure function. A message that fails is a value (`Rejection`), never an exception.
 """
 
 from typing import Any, Final, NamedTuple, TypeGuard, final
@@ -16,37 +16,46 @@ from kafka_processor.event.decoding import (
     may_hold_too_large_integer,
 )
 from kafka_processor.event.timestamps import is_numeric_string
-from kafka_processor.records import FIELDS, MAX_TEXT, ErrorType, LoginEvent
+from kafka_processor.outcomes import ErrorType, FilterReason
+from kafka_processor.records import FIELDS, MAX_TEXT, LoginEvent
 
 _NO_LIMIT: Final = 2**63
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _MAX_SMALL: Final = 32_768
-"""Bytes up to which the quick way is tried first; it costs up to 100 ns for each."""
+"""Bytes up to which the fast decoder is tried; hostile input costs it up to 100 ns each."""
 
 
 @final
-class Fault(NamedTuple):
+class Rejection(NamedTuple):
     """Why a message failed. `message` names fields and types, never values."""
 
     error_type: ErrorType
     message: str
     fields: dict[str, Any] | None
-    """The listed fields that were present, as they came; None if the message is no object."""
+    """The listed fields that were present, as they came; None if the message is not an object."""
+
+
+@final
+class Filtered(NamedTuple):
+    """A valid event that is filtered out, and why."""
+
+    event: LoginEvent
+    reason: FilterReason
 
 
 def is_too_old(age: int | None, max_age: float) -> TypeGuard[int]:
-    """Both in milliseconds. A message without an age is never too old; `max_age` 0: none is."""
+    """Both in milliseconds. A message without an age is never too old; with `max_age` 0 none is."""
     return age is not None and age > max_age > 0
 
 
-def read_event(value: bytes | None, max_bytes: int = _NO_LIMIT) -> LoginEvent | Fault:
-    """The login event in a record's value, or what is wrong with it."""
+def read_event(value: bytes | None, max_bytes: int = _NO_LIMIT) -> LoginEvent | Rejection:
+    """Returns the login event in a record's value, or what is wrong with it."""
     if not value:
-        return Fault("parse_error", "the message has no value", None)
+        return Rejection("parse_error", "the message has no value", None)
     size = len(value)
     if size > max_bytes:
         problem = f"the message is larger than MAX_MESSAGE_BYTES allows ({max_bytes} bytes)"
-        return Fault("parse_error", problem, None)
+        return Rejection("parse_error", problem, None)
     if size > MAX_DIGITS and (size > _MAX_SMALL or may_hold_too_large_integer(value)):
         return _read_unusual_event(value)
     try:
@@ -61,29 +70,29 @@ def read_event(value: bytes | None, max_bytes: int = _NO_LIMIT) -> LoginEvent | 
     return _examine(msgspec.structs.asdict(event))
 
 
-def _read_unusual_event(value: bytes) -> LoginEvent | Fault:
-    """The same for a message that need not be an event, or is large."""
+def _read_unusual_event(value: bytes) -> LoginEvent | Rejection:
+    """Does the same for a message that is large, or that the fast decoder rejects."""
     try:
         fields = decode_fields(value)
     except UNREADABLE as error:
-        return Fault("parse_error", _describe(error, value), None)
+        return Rejection("parse_error", _describe(error, value), None)
     return _examine(fields)
 
 
-def _examine(fields: dict[str, Any]) -> LoginEvent | Fault:
+def _examine(fields: dict[str, Any]) -> LoginEvent | Rejection:
     missing = [name for name in FIELDS if fields.get(name) in (None, "")]
     if missing:
-        return Fault("missing_field", f"missing: {', '.join(missing)}", fields)
+        return Rejection("missing_field", f"missing: {', '.join(missing)}", fields)
     invalid = [
         f"{name} is {problem}" for name in FIELDS if (problem := what_is_wrong(name, fields[name]))
     ]
     if invalid:
-        return Fault("invalid_field", "; ".join(invalid), fields)
+        return Rejection("invalid_field", "; ".join(invalid), fields)
     return LoginEvent(**fields)
 
 
 def what_is_wrong(name: str, value: object) -> str | None:
-    """What is wrong with the value of a listed field, without the value; None: nothing."""
+    """Returns what is wrong with the value of a listed field, without the value; None: nothing."""
     is_timestamp = name == "timestamp"
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
@@ -114,7 +123,7 @@ _DESCRIPTIONS: Final[dict[type[Exception], str]] = {
     msgspec.ValidationError: "the message is not a JSON object",
 }
 _CLEARER: Final = {
-    # msgspec says so of a lone surrogate near the end too.
+    # msgspec reports a lone surrogate near the end in the same way.
     "Input data was truncated": "the message ends within its JSON, or has a lone surrogate",
 }
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from kafka_processor.config import Settings
 from kafka_processor.event.timestamps import rfc3339
-from kafka_processor.records import Outcome
+from kafka_processor.outcomes import OUTCOMES, Outcome
 
 MAX_LINES: Final = 1000
 MAX_BYTES: Final = 256 * 1024
@@ -16,21 +16,15 @@ MAX_BYTES: Final = 256 * 1024
 
 
 def topics_of_outcomes(settings: Settings) -> dict[Outcome, str | None]:
-    """Where the record of a message goes, by its outcome; None: it has none."""
+    """Returns the topic of a message's record by its outcome; None: it has no record."""
     return {
-        "processed": settings.processed_topic,
-        "filtered": settings.cleaned_topic,
-        "skipped": None,
-        "parse_error": settings.errors_topic,
-        "missing_field": settings.errors_topic,
-        "invalid_field": settings.errors_topic,
-        "transform_error": settings.errors_topic,
-        "publish_error": settings.errors_topic,
+        outcome: getattr(settings, row.topic) if row.topic else None
+        for outcome, row in OUTCOMES.items()
     }
 
 
 def records_by_topic(settings: Settings, outcomes: Mapping[Outcome, int]) -> dict[str, int]:
-    """How many records messages with these outcomes have, in each topic."""
+    """Returns how many records messages with these outcomes have in each topic."""
     records: dict[str, int] = {}
     for outcome, topic in topics_of_outcomes(settings).items():
         if topic:
@@ -41,8 +35,8 @@ def records_by_topic(settings: Settings, outcomes: Mapping[Outcome, int]) -> dic
 class MessageMetrics:
     """Writes metrics lines.
 
-    They are put together as text, three times as fast as an encoder: nothing in them can need
-    escaping, and what all lines of a batch share is written once, at the join (`records`).
+    They are joined as text, three times as fast as an encoder: nothing in them needs escaping, and
+    what all lines of a batch share is written once, when they are joined (`records`).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -56,7 +50,7 @@ class MessageMetrics:
     def line(
         self, message_id: str, outcome: Outcome, latency: int | None, replay_of: str | UnsetType
     ) -> str:
-        """The beginning of one message's line; `latency` in milliseconds."""
+        """Returns the beginning of one message's line; `latency` in milliseconds."""
         seconds = "null" if latency is None else _seconds(latency)
         line = f'{{"message_id":"{message_id}{self._middles[outcome]}{seconds}'
         return line if replay_of is UNSET else f'{line},"replay_of":"{replay_of}"'
@@ -65,17 +59,18 @@ class MessageMetrics:
     def records(
         lines: Sequence[str], processing_time: float, now: int, max_bytes: int = MAX_BYTES
     ) -> Iterator[bytes]:
-        """The values for metrics-output.
+        """Yields the values for metrics-output.
 
-        `processing_time` is one message's share of the seconds that its batch took, `now` in
-        milliseconds. A record holds at most 1,000 lines and `max_bytes`, but at least one line.
+        `processing_time` is one message's share of its batch's processing time, in seconds; `now`
+        is in milliseconds. A record holds at most 1,000 lines and `max_bytes`, but at least one
+        line.
         """
         end = f',"processing_time":{processing_time:.9f},"timestamp":"{rfc3339(now)}"}}'
         for start in range(0, len(lines), MAX_LINES):
             yield from _within_size(lines[start : start + MAX_LINES], end, max_bytes)
 
 
-@lru_cache(maxsize=4096)  # neighbours share their age, and writing a float takes long
+@lru_cache(maxsize=4096)  # neighbours share their age, and formatting a float is slow
 def _seconds(milliseconds: int) -> str:
     return repr(milliseconds / 1000)
 

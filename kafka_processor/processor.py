@@ -430,9 +430,9 @@ class Processor:
 
         Between the two the loop goes on polling: membership is kept, and a successor is noticed.
         """
-        messages = sum(batch.messages for batch in (self._open, self._committing) if batch)
-        self._observers.gave_up(failure, messages)
-        if not self._refused.narrow_down(failure, messages):
+        batch = self._open or self._committing
+        self._observers.gave_up(failure, batch.messages if batch else 0)
+        if not self._refused.narrow_down(failure, batch.works if batch else {}):
             self._pause()
         if self._limits and any(blames_record(each.error) for each in failure.records):
             self._limits.ask()

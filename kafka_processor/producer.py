@@ -20,8 +20,8 @@ from kafka_processor.clients.disposal import free_in_background
 from kafka_processor.clients.kafka_errors import describe, describe_refusal, error_of, is_purged
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
-from kafka_processor.pipeline import OutputRecord
 from kafka_processor.record_limits import RecordLimits
+from kafka_processor.records import OutputRecord
 
 GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is given up."""
@@ -36,9 +36,6 @@ class FailedRecord(NamedTuple):
 
     error: KafkaError
     topic: str
-    value: bytes
-    was_alone: bool
-    """It was sent by itself, so the failure is its own and not a neighbour's."""
 
 
 class BatchFailed(Exception):
@@ -122,7 +119,7 @@ class OutputProducer(ABC):
 
     def _new_client(self, failures: list[FailedRecord]) -> Producer:
         config = producer_config(self._settings, self.limits.smallest) | self._options
-        note = partial(_note_failed_delivery, failures, config["batch.size"])
+        note = partial(_note_failed_delivery, failures)
         return Producer(config | {"on_delivery": note})
 
     def recover(self) -> None:
@@ -174,7 +171,7 @@ class OutputProducer(ABC):
             except KafkaException as exception:
                 client.poll(0)
                 self._raise_failed_delivery()
-                raise self._refused_at_once(error_of(exception), topic, value) from None
+                raise _refused_at_once(error_of(exception), topic) from None
 
     def _produce_patiently(
         self, client: Producer, topic: str, key: bytes | None, value: bytes
@@ -190,7 +187,7 @@ class OutputProducer(ABC):
                     raise BatchFailed("the brokers do not take what is produced") from None
                 continue
             except KafkaException as exception:
-                raise self._refused_at_once(error_of(exception), topic, value) from None
+                raise _refused_at_once(error_of(exception), topic) from None
             return
 
     def commit(self, offsets: list[TopicPartition]) -> None:
@@ -293,11 +290,6 @@ class OutputProducer(ABC):
         while not self._failures and (left := deadline - time.monotonic()) > 0:
             client.poll(left)
 
-    def _refused_at_once(self, error: KafkaError, topic: str, value: bytes) -> BatchFailed:
-        """The client itself does not take the record."""
-        record = FailedRecord(error, topic, value, was_alone=True)
-        return BatchFailed(describe_refusal(topic, error), error, [record])
-
     def _drop_client(self) -> None:
         """The client ends on a thread of its own: it may be in a call that hangs."""
         if self._background:
@@ -311,12 +303,15 @@ class OutputProducer(ABC):
 
 
 def _note_failed_delivery(
-    failures: list[FailedRecord], batch_size: int, error: KafkaError | None, message: Message
+    failures: list[FailedRecord], error: KafkaError | None, message: Message
 ) -> None:
     if error and not is_purged(error):
-        value = message.value() or b""
-        # The client sends a record that is larger than its batches by itself.
-        failures.append(FailedRecord(error, message.topic() or "", value, len(value) > batch_size))
+        failures.append(FailedRecord(error, message.topic() or ""))
+
+
+def _refused_at_once(error: KafkaError, topic: str) -> BatchFailed:
+    """The client itself does not take the record."""
+    return BatchFailed(describe_refusal(topic, error), error, [FailedRecord(error, topic)])
 
 
 def batch_failed(error: KafkaError) -> BatchFailed:

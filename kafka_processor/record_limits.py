@@ -1,9 +1,9 @@
-"""How large a record each output topic takes, and what every topic must take at least.
+"""How large a record each output topic takes.
 
-A broker compares the *compressed* batch with the topic's `max.message.bytes`. Here a record is
-judged by the *uncompressed* size of a batch that holds it alone, as Kafka's own clients judge
-`max.request.size`: so the same record has the same outcome whatever it was batched with, and
-what the broker would refuse is known before it is sent.
+A broker compares the *compressed* batch with the topic's `max.message.bytes`. Here the
+*uncompressed* size of a batch that holds only the record is compared, as Kafka's own clients do for
+`max.request.size`. So a record has the same outcome whatever it is batched with, and what the
+broker would refuse is known before it is sent.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ DEFAULT_LIMIT: Final = 1_048_588
 BATCH_OVERHEAD: Final = 61
 """Bytes of a batch without records, in message format v2."""
 MAX_OVERHEAD: Final = BATCH_OVERHEAD + 18
-"""Batch and record overhead of a record without headers, at most: the record's length, key length
-and value length take up to five bytes each, attributes, time, offset and headers one."""
+"""The most overhead of a batch and its only record, without headers: the lengths of the record, its
+key and its value take up to five bytes each; attributes, time, offset and headers one each."""
 
 
 class RecordLimits:
-    """By topic, the bytes that a batch may have. Shared by all who make records."""
+    """The bytes that a batch may have, by topic. Shared by everything that builds records."""
 
     def __init__(self, limits: Mapping[str, int] | None = None) -> None:
         self._limits = dict(limits or {})
         self.has_refused = False
-        """Whether a record was refused since this was set to False."""
+        """Whether a record was refused since this was last set to False."""
 
     def update(self, limits: Mapping[str, int]) -> None:
         self._limits |= limits
@@ -37,11 +37,11 @@ class RecordLimits:
         return self._limits.get(topic, DEFAULT_LIMIT)
 
     def surely_fits(self, topic: str) -> int:
-        """Bytes of a value that fits whatever its key, which is never longer than the value."""
+        """Returns the bytes of a value that fits with any key that is not longer than the value."""
         return (self.of(topic) - MAX_OVERHEAD) // 2
 
     def refusal(self, topic: str, key: bytes | None, value: bytes) -> str | None:
-        """Why the topic does not take the record; None: it does."""
+        """Returns why the topic does not take the record; None: it does."""
         limit = self.of(topic)
         if len(value) + len(key or b"") + MAX_OVERHEAD <= limit:
             return None
@@ -53,7 +53,7 @@ class RecordLimits:
 
 
 def size_alone(key: bytes | None, value: bytes) -> int:
-    """Bytes of an uncompressed batch that holds this record alone, in message format v2."""
+    """Returns the bytes of an uncompressed batch of only this record, in message format v2."""
     body = 4 + _part(key) + _part(value)
     return BATCH_OVERHEAD + _varint(body) + body
 
@@ -63,5 +63,5 @@ def _part(data: bytes | None) -> int:
 
 
 def _varint(number: int) -> int:
-    """Bytes of a positive number as a varint, with zig-zag encoding: seven bits a byte."""
+    """Returns the bytes of a positive number as a varint: zig-zag encoded, seven bits a byte."""
     return max((2 * number).bit_length() + 6, 7) // 7

@@ -1,23 +1,23 @@
-"""The wire formats of `docs/contract.md`: JSON, one object a record.
+"""The wire formats of `docs/contract.md`, and the counts stored with a committed offset.
 
-Times are RFC 3339 UTC text, `message_id` is `<input topic>-<partition>-<offset>`. `replay_of` is
-there only in records of a message that was sent again.
+Times are RFC 3339 UTC text. `message_id` is built in `message_id.py`. `replay_of` is present only
+in records of a message that was replayed. Structs take keywords, so that a swap of two fields of
+the same type does not type-check.
 """
 
 from json import JSONDecoder
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-ErrorType = Literal[
-    "parse_error", "missing_field", "invalid_field", "transform_error", "publish_error"
-]
-Outcome = Literal["processed", "filtered", "skipped"] | ErrorType
-ERROR_TYPES: Final[frozenset[str]] = frozenset(get_args(ErrorType))
+from kafka_processor.outcomes import ErrorType, FilterReason, Outcome
+
+OutputRecord = tuple[str, bytes | None, bytes]
+"""Topic, key, value."""
 
 MAX_TEXT: Final = 1024
-"""Longest text of a field, in code points."""
+"""Code points of the longest text that a field may have."""
 
 FIELDS: Final = (
     "user_id",
@@ -35,8 +35,8 @@ Timestamp = int | float | Text
 Content = dict[str, str | int | float | msgspec.Raw | None]
 
 
-class LoginEvent(Struct, gc=False):
-    """A login event whose fields are all there and of the right type."""
+class LoginEvent(Struct, gc=False, kw_only=True):
+    """A login event that has all listed fields, each of the right type."""
 
     user_id: Text
     ip: Text
@@ -47,7 +47,7 @@ class LoginEvent(Struct, gc=False):
     locale: Text
 
 
-class ProcessedRecord(Struct, gc=False):
+class ProcessedRecord(Struct, gc=False, kw_only=True):
     message_id: str
     user_id: str
     app_version: str
@@ -60,14 +60,14 @@ class ProcessedRecord(Struct, gc=False):
     replay_of: str | UnsetType = UNSET
 
 
-class Source(Struct, gc=False):
+class Source(Struct, gc=False, kw_only=True):
     topic: str
     partition: int
     offset: int
     timestamp: str | None
 
 
-class ErrorRecord(Struct, gc=False):
+class ErrorRecord(Struct, gc=False, kw_only=True):
     message_id: str
     user_id: str | None
     error_type: ErrorType
@@ -78,17 +78,17 @@ class ErrorRecord(Struct, gc=False):
     replay_of: str | UnsetType = UNSET
 
 
-class CleanedRecord(Struct, gc=False):
+class CleanedRecord(Struct, gc=False, kw_only=True):
     message_id: str
     user_id: str
-    clean_type: Literal["filtered_app_version"]
+    clean_type: FilterReason
     message_content: Content
     timestamp: str
     replay_of: str | UnsetType = UNSET
 
 
-class MessageDetails(Struct, gc=False):
-    """What happened to one message: `processing_time` and `latency` in seconds."""
+class MessageDetails(Struct, gc=False, kw_only=True):
+    """What happened to one message; `processing_time` and `latency` are in seconds."""
 
     message_id: str
     outcome: Outcome
@@ -105,13 +105,13 @@ class MetricsRecord(Struct):
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Label = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9 ._-]{1,16}\Z")]
-"""Of any form that a label has or had; how many are listed is for `summary_printer.py` to say."""
+"""Any form that labels have or once had. How many are listed is decided by `summary_printer.py`."""
 LabelCounts = Annotated[dict[_Label, Count], Meta(max_length=65)]
 _ErrorName = Annotated[str, Meta(pattern=rf"\A({'|'.join(get_args(ErrorType))})\Z")]
 ErrorCounts = dict[_ErrorName, Count]
 
 
-class SummaryRecord(Struct):
+class SummaryRecord(Struct, kw_only=True):
     """Cumulative counts of one input partition and group."""
 
     consumer_group: str
@@ -135,14 +135,29 @@ TOPIC_ID_LENGTH: Final = 8
 """Characters of a topic id in a snapshot: 48 random bits."""
 
 
-class Snapshot(Struct, array_like=True):
+SNAPSHOT_VERSION: Final = 1
+
+
+class Snapshot(Struct, array_like=True, kw_only=True):
     """The counts of one partition as they travel in the metadata of its committed offset.
 
     An array and not an object, so that the worst case stays below the 4,096 characters that a
     broker allows there (`offset.metadata.max.bytes`).
+
+    Committed offsets keep old snapshots for weeks, and during an upgrade old and new processes read
+    each other's. So the format evolves by two rules:
+
+    - **To add a field**, append it behind all others with a default that means "not known". The
+      version stays: older programs ignore the field, newer ones use the default where it is
+      missing. `topic_id` was added in this way.
+    - **If an older program must not continue with newer counts**, for example because it would
+      commit them without the new field, also raise SNAPSHOT_VERSION. An older program then rejects
+      the snapshot and its counts restart; a newer one reads every version up to its own.
+
+    A field is never removed, moved or given another meaning.
     """
 
-    version: Literal[1]
+    version: Annotated[int, Meta(ge=1, le=SNAPSHOT_VERSION)]
     next_offset: Count
     key_id: Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}\Z")]
     counted_since_offset: Count
@@ -154,12 +169,11 @@ class Snapshot(Struct, array_like=True):
     device_types: LabelCounts
     locales: LabelCounts
     topic_id: Annotated[str, Meta(max_length=22)] = ""
-    """The beginning of the input topic's id; empty: not known. Behind all others and optional, so
-    that programs with and without it read each other's snapshots."""
+    """The first characters of the input topic's id; empty: not known."""
 
     @property
     def is_possible(self) -> bool:
-        """Whether a daemon can have counted so: each offset at most once, and each processed
+        """Whether a daemon can have counted this: each offset at most once, and each processed
         message under one device type and one locale."""
         total = self.processed + self.filtered + self.skipped + sum(self.errors.values())
         return (
@@ -169,26 +183,15 @@ class Snapshot(Struct, array_like=True):
         )
 
 
-class _Identified(Struct):
-    message_id: str
-
-
-def position_of(value: bytes) -> tuple[int, int]:
-    """Partition and offset of the input message that a record of ours is about."""
-    _, partition, offset = _decode_identified(value).message_id.rsplit("-", 2)
-    return int(partition), int(offset)
-
-
-_decode_identified = msgspec.json.Decoder(_Identified).decode
 encode = msgspec.json.Encoder().encode
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 _find_end = JSONDecoder().raw_decode
 
 
 def decode_snapshot(text: str) -> Snapshot:
-    """The snapshot at the beginning of the text; what follows is none of it (`committed.py`).
+    """Returns the snapshot at the beginning of the text; anything may follow (`committed.py`).
 
-    Whoever may commit for the group may write any text there: see `Snapshot.is_possible` too.
+    Whoever may commit for the group may write any text there: check `Snapshot.is_possible` too.
     Raises msgspec.MsgspecError, RecursionError.
     """
     try:

@@ -1,9 +1,10 @@
-"""The running counts: per partition, what is in them, when to publish, how they are kept.
+"""The running counts of each partition: what they hold, when they are published, how they are kept.
 
-They travel as a `Snapshot` in the metadata of each committed offset, so that they move with the
-partition and commit atomically with what they count.
+They are stored as a `Snapshot` in the metadata of each committed offset, so that they move with the
+partition and commit atomically with the messages that they count.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -20,17 +21,21 @@ from kafka_processor.event.labels import (
     labels,
 )
 from kafka_processor.event.timestamps import rfc3339
-from kafka_processor.pipeline import OutputRecord, Work
+from kafka_processor.outcomes import OUTCOMES, Kind
+from kafka_processor.pipeline import Work
 from kafka_processor.records import (
+    SNAPSHOT_VERSION,
     TOPIC_ID_LENGTH,
+    OutputRecord,
     Snapshot,
     SummaryRecord,
     decode_snapshot,
     encode,
 )
+from kafka_processor.serializer import JSON, Serializer
 
 MAX_DELAY: Final = 4.0
-"""Seconds from a change to its publication: one less than promised, for the commit itself."""
+"""Seconds from a change to its publication: the contract's 5, less one for the commit itself."""
 
 
 class KeyChangedError(Exception):
@@ -38,20 +43,23 @@ class KeyChangedError(Exception):
 
 
 class PartitionCounts:
-    """What was counted of one partition, up to `next_offset`."""
+    """The counts of one partition, up to `next_offset`."""
 
     def __init__(
         self,
         next_offset: int,
         topic_id: str = "",
+        *,
         is_device_type: IsLabel = is_device_type,
         is_locale: IsLabel = is_locale,
     ) -> None:
         self.next_offset = next_offset
         self.topic_id = topic_id
         self.counted_since = next_offset
-        self.processed = self.filtered = self.skipped = self.replayed = 0
-        self.errors: dict[str, int] = {}
+        self.kinds: Counter[Kind] = Counter()
+        """Without errors, which are counted by type."""
+        self.errors: Counter[str] = Counter()
+        self.replayed = 0
         self.device_types: dict[str, int] = {}
         self.locales: dict[str, int] = {}
         self._is_device_type = is_device_type
@@ -61,10 +69,11 @@ class PartitionCounts:
         self.next_offset = work.next_offset
         self.replayed += work.replayed
         for outcome, count in work.outcomes.items():
-            if outcome in ("processed", "filtered", "skipped"):
-                setattr(self, outcome, getattr(self, outcome) + count)
+            kind = OUTCOMES[outcome].counted_as
+            if kind == "error":
+                self.errors[outcome] += count
             else:
-                self.errors[outcome] = self.errors.get(outcome, 0) + count
+                self.kinds[kind] += count
         self._add_labels(work.device_types, work.locales)
 
     def _add_labels(self, device_types: Mapping[str, int], locales: Mapping[str, int]) -> None:
@@ -72,44 +81,55 @@ class PartitionCounts:
         add_counts(self.locales, locales, self._is_locale, MAX_LOCALES)
 
     def snapshot(self, key_id: str) -> str:
-        """At most 4,096 characters, whatever was counted."""
-        return encode(
-            Snapshot(
-                1,
-                self.next_offset,
-                key_id,
-                self.counted_since,
-                self.processed,
-                self.filtered,
-                self.skipped,
-                self.replayed,
-                self.errors,
-                self.device_types,
-                self.locales,
-                self.topic_id[:TOPIC_ID_LENGTH],
-            )
-        ).decode()
+        """Returns the text to store, at most 4,096 characters whatever was counted."""
+        snapshot = Snapshot(
+            version=SNAPSHOT_VERSION,
+            next_offset=self.next_offset,
+            key_id=key_id,
+            counted_since_offset=self.counted_since,
+            processed=self.kinds["processed"],
+            filtered=self.kinds["filtered"],
+            skipped=self.kinds["skipped"],
+            replayed=self.replayed,
+            errors=self.errors,
+            device_types=self.device_types,
+            locales=self.locales,
+            topic_id=self.topic_id[:TOPIC_ID_LENGTH],
+        )
+        return encode(snapshot).decode()
 
     def take_up(self, snapshot: Snapshot) -> None:
-        """Continues from stored counts. What is no label, or no longer, goes to `__other__`."""
+        """Continues from stored counts. What is not a label, or not any more, goes to
+        `__other__`."""
         self.next_offset = snapshot.next_offset
         self.topic_id = snapshot.topic_id
         self.counted_since = snapshot.counted_since_offset
-        self.processed = snapshot.processed
-        self.filtered = snapshot.filtered
-        self.skipped = snapshot.skipped
+        self.kinds = Counter(
+            {
+                "processed": snapshot.processed,
+                "filtered": snapshot.filtered,
+                "skipped": snapshot.skipped,
+            }
+        )
+        self.errors = Counter(snapshot.errors)
         self.replayed = snapshot.replayed
-        self.errors = snapshot.errors
         self._add_labels(snapshot.device_types, snapshot.locales)
 
 
 class SummaryPrinter:
-    """The counts of the partitions that this process has, and when they are due in the topic."""
+    """The counts of the partitions that this process owns, and when they are due in the topic."""
 
-    """`former_key_id`: another name of the same key, under which counts may have been stored."""
-
-    def __init__(self, settings: Settings, key_id: str, former_key_id: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        key_id: str,
+        *,
+        former_key_id: str | None = None,
+        serializer: Serializer = JSON,
+    ) -> None:
+        """`former_key_id`: another name of the same key, under which counts may be stored."""
         self._settings = settings
+        self._encode = serializer.encoder(settings.summary_topic, SummaryRecord)
         self._key_id = key_id
         self._own_key_ids = (key_id, former_key_id)
         self._is_device_type = labels(is_device_type, settings.device_type_labels)
@@ -130,22 +150,22 @@ class SummaryPrinter:
     ) -> str | None:
         """Takes up a partition at `start`, with the counts stored with its committed offset.
 
-        What is restored counts as changed: it may have been committed and never published.
-        Returns None where counting goes on or has never begun, else why it starts anew. Raises
+        Restored counts are published again: they may have been committed and never published.
+        Returns None if counts continue or have never begun, else why they restart. Raises
         KeyChangedError if the counts were made under another key.
         """
-        counts = PartitionCounts(start, topic_id, self._is_device_type, self._is_locale)
+        counts = self._new_counts(start, topic_id)
         self._counts[partition] = counts
         if committed is None:
             return None
         try:
             snapshot = decode_snapshot(metadata or "")
         except (msgspec.MsgspecError, RecursionError):
-            return "there are no counts with the committed offset"
+            return "no counts are stored with the committed offset"
         if snapshot.next_offset != committed:
-            return f"the counts with the committed offset {committed} are others'"
+            return f"the counts stored with the committed offset {committed} belong to another one"
         if not snapshot.is_possible:
-            return f"the counts with the committed offset {committed} are impossible: a forgery?"
+            return f"the counts stored with the committed offset {committed} are not possible"
         if snapshot.key_id not in self._own_key_ids and not self._settings.allow_key_change:
             raise KeyChangedError(
                 f"DEVICE_ID_KEY: partition {partition} of {self._settings.input_topic} was counted "
@@ -153,7 +173,7 @@ class SummaryPrinter:
                 "give it the same key, or set ALLOW_KEY_CHANGE=true"
             )
         if start < committed:
-            return f"the input goes on at {start}, below the committed offset {committed}"
+            return f"the input resumes at {start}, below the committed offset {committed}"
         counts.take_up(snapshot)
         counts.next_offset = start
         counts.topic_id = topic_id
@@ -161,10 +181,16 @@ class SummaryPrinter:
         return None
 
     def restart(self, partition: int) -> None:
-        """Drops what was restored: it counts messages of a topic that is gone."""
+        """Drops restored counts: their messages belong to a topic that was deleted."""
         old = self._counts[partition]
-        self._counts[partition] = PartitionCounts(
-            old.next_offset, old.topic_id, self._is_device_type, self._is_locale
+        self._counts[partition] = self._new_counts(old.next_offset, old.topic_id)
+
+    def _new_counts(self, next_offset: int, topic_id: str) -> PartitionCounts:
+        return PartitionCounts(
+            next_offset,
+            topic_id,
+            is_device_type=self._is_device_type,
+            is_locale=self._is_locale,
         )
 
     def forget_all(self) -> None:
@@ -187,7 +213,7 @@ class SummaryPrinter:
             self._first_change = now
 
     def is_due(self, now: float) -> bool:
-        """Whether there are changes that the topic should have by now."""
+        """Whether there are changes that should be in the topic by now."""
         if not self._changed:
             return False
         many = self._since_publication >= self._settings.summary_publish_interval
@@ -198,37 +224,38 @@ class SummaryPrinter:
         return sorted(self._changed.intersection(partitions))
 
     def publish(self, partitions: Iterable[int], now: int) -> Iterator[OutputRecord]:
-        """A record for each of the partitions that has changed; `now` in milliseconds."""
+        """Yields a record for each of the partitions that has changed; `now` in milliseconds."""
         for partition in self.unpublished(partitions):
             self._changed.discard(partition)
             key = f"{self._settings.consumer_group}/{self._settings.input_topic}-{partition}"
-            yield self._settings.summary_topic, key.encode(), encode(self._record(partition, now))
+            value = self._encode(self._record(partition, now))
+            yield self._settings.summary_topic, key.encode(), value
         if not self._changed:
             self._since_publication = 0
             self._first_change = None
 
     def snapshot(self, partition: int) -> tuple[int, str]:
-        """The offset to commit for a partition, and the counts to commit with it."""
+        """Returns the offset to commit for a partition, and the counts to store with it."""
         counts = self._counts[partition]
         return counts.next_offset, counts.snapshot(self._key_id)
 
     def _record(self, partition: int, now: int) -> SummaryRecord:
         counts = self._counts[partition]
-        errors = sum(counts.errors.values())
+        errors = counts.errors.total()
         return SummaryRecord(
-            self._settings.consumer_group,
-            self._settings.input_topic,
-            partition,
-            counts.next_offset,
-            counts.counted_since,
-            counts.processed + counts.filtered + counts.skipped + errors,
-            counts.processed,
-            counts.filtered,
-            counts.skipped,
-            errors,
-            counts.replayed,
-            counts.errors,
-            counts.device_types,
-            counts.locales,
-            rfc3339(now) or "",
+            consumer_group=self._settings.consumer_group,
+            source_topic=self._settings.input_topic,
+            source_partition=partition,
+            next_offset=counts.next_offset,
+            counted_since_offset=counts.counted_since,
+            total_received_count=counts.kinds.total() + errors,
+            processed_count=counts.kinds["processed"],
+            filtered_count=counts.kinds["filtered"],
+            skipped_count=counts.kinds["skipped"],
+            error_count=errors,
+            replayed_count=counts.replayed,
+            error_type_counts=counts.errors,
+            device_type_counts=counts.device_types,
+            locale_counts=counts.locales,
+            timestamp=rfc3339(now) or "",
         )

@@ -1,6 +1,6 @@
-"""The transformation: pseudonyms for devices, masks for addresses, times in one form.
+"""The transformation: pseudonyms for devices, masks for addresses, times in one format.
 
-The raw `ip` and `device_id` end here: nothing this module returns holds them.
+The raw `ip` and `device_id` go no further: nothing that this module returns holds them.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Raw
 from msgspec.structs import asdict
 
-from kafka_processor.checks import Fault, what_is_wrong
+from kafka_processor.checks import Rejection, what_is_wrong
 from kafka_processor.event.timestamps import event_time
 from kafka_processor.records import Content, LoginEvent, ProcessedRecord
 
@@ -24,7 +24,7 @@ _6TO4: Final = b"\x20\x02"
 class Pseudonymizer:
     """HMAC-SHA256 (RFC 2104) under one secret key, as 64 lower-case hex digits.
 
-    The two halves of the key are hashed once and copied for each value: three times as fast as
+    The inner and the outer key are hashed once and copied for each value: three times as fast as
     `hmac.digest`, with the same result.
     """
 
@@ -44,27 +44,27 @@ class Pseudonymizer:
 
 
 def key_id(key: bytes) -> str:
-    """The name of a key: 8 hex digits that say which it is, and nothing about it."""
+    """Returns the name of a key: 8 hex digits that identify it and reveal nothing about it."""
     return hmac.digest(key, b"kafka_processor key id", "sha256").hex()[:8]
 
 
 def former_key_id(key: bytes) -> str:
-    """The name that version 1 of the snapshots had for it at first: stored counts may have it."""
+    """Returns the name that early snapshots had for the key: stored counts may have it."""
     return hashlib.sha256(key).hexdigest()[:8]
 
 
 def mask_ip(ip: str) -> str | None:
-    """The address without what points to a single user; None if it is no IP address.
+    """Returns the address without the bits that identify a user; None if it is not an IP address.
 
-    IPv4 keeps 24 bits, IPv6 48, 6to4 40 (it carries an IPv4 from bit 16 on); an IPv4-mapped
-    address comes out as its masked IPv4.
+    IPv4 keeps 24 bits, IPv6 48, 6to4 40 (it carries an IPv4 from bit 16 on). An IPv4-mapped
+    address becomes its masked IPv4.
     """
     try:
         if ":" not in ip:
             inet_pton(AF_INET, ip)
             return ip.rpartition(".")[0] + ".0"
         packed = inet_pton(AF_INET6, ip)
-    except (OSError, ValueError):  # ValueError: a NUL in it
+    except (OSError, ValueError):  # ValueError: it contains a NUL
         return None
     if packed.startswith(_IPV4_MAPPED):
         return inet_ntop(AF_INET, packed[12:15] + b"\0")
@@ -74,38 +74,39 @@ def mask_ip(ip: str) -> str | None:
 
 def transform_message(
     event: LoginEvent, message_id: str, pseudonymizer: Pseudonymizer
-) -> ProcessedRecord | Fault:
-    """The record for `processed-output`, or a `transform_error`."""
+) -> ProcessedRecord | Rejection:
+    """Returns the record for `processed-output`, or a `transform_error`."""
     ip = mask_ip(event.ip)
     time = event_time(event.timestamp)
     if ip is None or time is None:
         return _transform_error(event, ip, time)
+    # Keywords cost 30 ns a message here, 0.4% of the core: less than a swapped ip and locale.
     return ProcessedRecord(
-        message_id,
-        event.user_id,
-        event.app_version,
-        event.device_type,
-        ip,
-        event.locale,
-        pseudonymizer.pseudonym(event.device_id),
-        pseudonymizer.key_id,
-        time,
+        message_id=message_id,
+        user_id=event.user_id,
+        app_version=event.app_version,
+        device_type=event.device_type,
+        ip=ip,
+        locale=event.locale,
+        device_id=pseudonymizer.pseudonym(event.device_id),
+        key_id=pseudonymizer.key_id,
+        timestamp=time,
     )
 
 
-def _transform_error(event: LoginEvent, ip: str | None, time: str | None) -> Fault:
+def _transform_error(event: LoginEvent, ip: str | None, time: str | None) -> Rejection:
     problems = []
     if ip is None:
         problems.append("ip is not an IP address")
     if time is None:
         problems.append("timestamp is not a time between 1970 and 9999")
-    return Fault("transform_error", "; ".join(problems), asdict(event))
+    return Rejection("transform_error", "; ".join(problems), asdict(event))
 
 
 def masked_content(fields: Mapping[str, Any], pseudonymizer: Pseudonymizer) -> Content:
-    """The listed fields of a message that was not processed, fit to leave the house.
+    """Returns the listed fields of a message that was not processed, safe to publish.
 
-    A value of the wrong type or over length becomes null, an empty string stays.
+    A value that is too long or of the wrong type becomes null, an empty string stays.
     """
     content: Content = {}
     for name, value in fields.items():

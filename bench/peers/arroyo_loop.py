@@ -23,7 +23,7 @@ from bench.peers.login_job import LoginJob, announce, only_at_least_once, peer_s
 from bench.peers.patient_producer import PatientProducer, peer_producer_config
 from kafka_processor.clients.client_config import consumer_config
 from kafka_processor.config import Settings
-from kafka_processor.pipeline import OutputRecord
+from kafka_processor.records import OutputRecord
 
 COMMIT_INTERVAL = float(os.environ.get("COMMIT_INTERVAL", "0.3"))
 """Seconds. Arroyo stands still while it commits; records are sent before that."""

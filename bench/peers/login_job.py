@@ -15,11 +15,13 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from kafka_processor.checks import Fault, is_too_old, read_event
+from kafka_processor.checks import Rejection, is_too_old, read_event
 from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.message_id import id_at
 from kafka_processor.metrics import MessageMetrics
-from kafka_processor.pipeline import OutputRecord, Pipeline, Work
-from kafka_processor.records import Outcome, ProcessedRecord, encode
+from kafka_processor.outcomes import Outcome
+from kafka_processor.pipeline import Pipeline, Work
+from kafka_processor.records import OutputRecord, ProcessedRecord, encode
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.transformer import Pseudonymizer, transform_message
 
@@ -110,8 +112,8 @@ class LoginJob:
         age = None if timestamp is None else now - timestamp
         if not headers and not is_too_old(age, self._max_age):
             event = read_event(value, self._settings.max_message_bytes)
-            if not isinstance(event, Fault) and event.app_version in self._accepted:
-                message_id = f"{self._settings.input_topic}-{partition}-{offset}"
+            if not isinstance(event, Rejection) and event.app_version in self._accepted:
+                message_id = id_at(self._settings.input_topic, partition, offset)
                 result = transform_message(event, message_id, self._pseudonymizer)
                 if type(result) is ProcessedRecord:
                     run.next_offset = offset + 1

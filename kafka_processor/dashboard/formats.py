@@ -1,6 +1,6 @@
-"""What is read of the topics' records: less than they hold, and nothing without a bound.
+"""The fields that the dashboard decodes of each record, all of bounded size.
 
-Neither `user_id` nor `message_content` is decoded: what is not read cannot be shown.
+Neither `user_id` nor `message_content` is among them: what is not decoded cannot be shown.
 """
 
 from typing import Annotated, Final
@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 MAX_COUNT: Final = 2**53
-"""The largest count that a browser's numbers hold."""
+"""The largest count that a JavaScript number holds exactly."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 

@@ -86,7 +86,7 @@ class _Reader:
         return int.from_bytes(self.take(size), "big", signed=True)
 
 
-class PartitionRow(Struct):
+class PartitionRow(Struct, kw_only=True):
     partition: int
     member: str | None
     committed: int | None
@@ -96,7 +96,7 @@ class PartitionRow(Struct):
     failed: int
 
 
-class MemberRow(Struct):
+class MemberRow(Struct, kw_only=True):
     name: str
     partitions: list[int]
     more_partitions: int
@@ -117,17 +117,20 @@ def partition_rows(
     }
     lags = group.lags()
     shown = sorted(sorted(lags), key=lambda each: -lags[each])[:SHOWN]
-    rows = [
-        PartitionRow(
-            number,
-            owners.get(number),
-            group.committed.get(number),
-            group.ends[number],
-            lags[number],
-            *counted.get(number, (0, 0)),
+    rows = []
+    for number in sorted(shown):
+        received, failed = counted.get(number, (0, 0))
+        rows.append(
+            PartitionRow(
+                partition=number,
+                member=owners.get(number),
+                committed=group.committed.get(number),
+                end=group.ends[number],
+                lag=lags[number],
+                received=received,
+                failed=failed,
+            )
         )
-        for number in sorted(shown)
-    ]
     return rows, len(lags) - len(rows)
 
 
@@ -136,10 +139,10 @@ def member_rows(group: Group) -> tuple[list[MemberRow], int]:
     lags = group.lags()
     rows = [
         MemberRow(
-            printable(member.name, MAX_NAME),
-            list(member.partitions[:SHOWN]),
-            max(len(member.partitions) - SHOWN, 0),
-            sum(lags.get(partition, 0) for partition in member.partitions),
+            name=printable(member.name, MAX_NAME),
+            partitions=list(member.partitions[:SHOWN]),
+            more_partitions=max(len(member.partitions) - SHOWN, 0),
+            lag=sum(lags.get(partition, 0) for partition in member.partitions),
         )
         for member in sorted(group.members, key=lambda each: (each.partitions[:1], each.name))
     ]

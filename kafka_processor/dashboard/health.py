@@ -37,7 +37,7 @@ class Health(Struct):
     reasons: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Signs:
     """What health is judged by. Times in seconds, `rate` in messages a second."""
 

@@ -1,4 +1,4 @@
-"""How far each topic has been read, and how old what is read is."""
+"""How far each topic has been read, and how old the records last read are."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ class _Partition:
     problem: str = ""
     """Why it cannot be read; empty if it can."""
     last: int | None = None
-    """Time of the record that was read last, in milliseconds."""
+    """Timestamp of the last record read, in milliseconds."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Progress:
         self._partitions[place] = _Partition()
 
     def forget(self, topic: str) -> None:
-        """It is gone."""
+        """Call it when the topic was deleted."""
         for place in [each for each in self._partitions if each[0] == topic]:
             del self._partitions[place]
 
@@ -47,7 +47,7 @@ class Progress:
             partition.problem = problem
 
     def why_unread(self, topic: str) -> str | None:
-        """Why a topic was not read to its end yet, or cannot be read; None if neither is so."""
+        """Returns why a topic cannot be read or has not been read to its end yet, or None."""
         partitions = [each for place, each in self._partitions.items() if place[0] == topic]
         if problem := next((each.problem for each in partitions if each.problem), None):
             return f"{topic} cannot be read: {problem}."
@@ -56,7 +56,7 @@ class Progress:
         return None
 
     def has_more(self, topic: str) -> bool:
-        """Whether it was read to its end nowhere yet, or there is more by now."""
+        """Whether there are records that have not been read yet."""
         return any(
             not partition.is_at_end
             for place, partition in self._partitions.items()
@@ -64,7 +64,8 @@ class Progress:
         )
 
     def behind(self, topic: str, now: int) -> float:
-        """Seconds between now and the oldest of what was read last, where there is more to read."""
+        """Returns the age in seconds of the oldest of the last records read of partitions that
+        have more; 0 if none has."""
         waits = [
             now - partition.last
             for place, partition in self._partitions.items()

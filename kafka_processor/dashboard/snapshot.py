@@ -1,4 +1,4 @@
-"""What the page is sent once a second, as JSON. Texts in it are cut and printable."""
+"""What the page receives once a second, as JSON. Texts in it are printable and bounded."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -15,41 +15,43 @@ from kafka_processor.dashboard.timeline import Series
 Counts = list[tuple[str, int]]
 
 
-class Figures(Struct):
+class Figures(Struct, kw_only=True):
     rate: float
     """Messages a second."""
     messages: int
     failed: int
     skipped: int
-    """In the last minute, like the latencies, which are in seconds."""
     p50: float | None
     p99: float | None
+    """Latencies in seconds. They and the three counts above are of the last minute."""
     lag: int | None
     last_outcome: int | None
     """In milliseconds since the epoch."""
 
 
-class ErrorType(Struct):
+class ErrorTypeCount(Struct, kw_only=True):
     """`recent`: within the window."""
 
     name: str
+    label: str
+    """What it means; empty for a type that is not known."""
     total: int
     recent: int
 
 
-class TopicState(Struct):
+class TopicState(Struct, kw_only=True):
     name: str
     is_there: bool
     is_catching_up: bool
     was_read: bool
     """To its end, at least once."""
     behind: int
-    """Seconds; 0 where it is not worth mentioning."""
+    """Seconds; 0 if too few to mention."""
     unreadable: int
-    """Records that are not as documented."""
+    """Records that are not in the documented format."""
 
 
-class Snapshot(Struct):
+class Snapshot(Struct, kw_only=True):
     now: int
     window: int
     group: str
@@ -63,7 +65,7 @@ class Snapshot(Struct):
     device_types: Counts
     locales: Counts
     places: Places
-    error_types: list[ErrorType]
+    error_types: list[ErrorTypeCount]
     latest_errors: list[LatestFailure]
     group_state: str
     partitions: list[PartitionRow]
@@ -79,7 +81,7 @@ MAX_ROWS: Final = 256
 
 
 def by_count(counts: Mapping[str, int]) -> Counts:
-    """The largest first, those of the same size by name."""
+    """Returns the largest first, equal ones by name."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_ROWS]
 
 

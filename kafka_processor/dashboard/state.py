@@ -1,6 +1,5 @@
-"""All that the page shows, from the records as they come; pure, and bounded whatever comes."""
+"""What the page shows, built from the records as they arrive. Pure, and bounded on any input."""
 
-import re
 from collections import Counter
 from collections.abc import Collection
 from typing import Final
@@ -14,46 +13,42 @@ from kafka_processor.dashboard.latency import bucket_of, percentile
 from kafka_processor.dashboard.places import place
 from kafka_processor.dashboard.reading import Place, Progress
 from kafka_processor.dashboard.snapshot import (
-    ErrorType,
+    ErrorTypeCount,
     Figures,
     Snapshot,
     TopicState,
     by_count,
 )
-from kafka_processor.dashboard.timeline import KINDS, Kind, Timeline
+from kafka_processor.dashboard.timeline import Timeline
 from kafka_processor.dashboard.totals import Growth, SummaryTotals, Totals
 from kafka_processor.event.labels import is_device_type, is_locale, labels
-from kafka_processor.records import ERROR_TYPES
+from kafka_processor.message_id import position_in
+from kafka_processor.outcomes import ERROR_TYPES, OUTCOMES, Kind
 
 MINUTE: Final = 60
 RATE_SECONDS: Final = 10
-"""The rate is the mean of so many seconds."""
+"""The rate shown is the mean over these seconds."""
 MAX_RECORD: Final = 1024 * 1024
-"""Bytes of a metrics or error record: four times the largest of ours."""
+"""Bytes of a metrics or error record: four times the largest that a daemon writes."""
 BEHIND: Final = 5.0
-"""Seconds from which on it is said that the page is behind."""
-KIND_OF: Final[dict[str, Kind]] = {kind: kind for kind in KINDS}
-"""Kinds of outcomes; all others are types of errors."""
+"""Seconds beyond which the page says that it is behind."""
+KIND_OF: Final[dict[str, Kind]] = {outcome: row.counted_as for outcome, row in OUTCOMES.items()}
+LABELS: Final[dict[str, str]] = {outcome: row.label for outcome, row in OUTCOMES.items()}
 
 
 class State:
-    """Times are milliseconds since the epoch where nothing else is said.
-
-    window: seconds that the charts go back.
-    """
+    """Times are milliseconds since the epoch unless stated otherwise."""
 
     def __init__(self, settings: Settings, window: int) -> None:
+        """`window`: seconds that the charts go back."""
         self._settings = settings
         self._window = window
         self._timeline = Timeline(window)
-        id_form = re.escape(settings.input_topic) + r"-[0-9]+-[0-9]+"
-        self._is_of_input = re.compile(id_form, re.ASCII).fullmatch
-        """Whether a message_id is one of our input: others may write to the same outputs."""
         self._summary = SummaryTotals(
             settings.consumer_group,
             settings.input_topic,
-            labels(is_device_type, settings.device_type_labels),
-            labels(is_locale, settings.locale_labels),
+            is_device_type=labels(is_device_type, settings.device_type_labels),
+            is_locale=labels(is_locale, settings.locale_labels),
         )
         self._failures = Failures(window)
         self._totals = Totals()
@@ -62,15 +57,15 @@ class State:
         self.progress = Progress()
         self.group = Group()
         self.trouble = "No broker has answered yet."
-        """Why nothing can be read; empty if it can."""
+        """Why nothing can be read now; empty if it can."""
         self.broken = ""
-        """What has ended for good; empty if nothing has."""
+        """Why nothing will be read any more; empty if something will."""
         self.missing: Collection[str] = ()
-        """Topics that are not there, the input too."""
+        """Topics that do not exist, the input included."""
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Those that are read."""
+        """The topics that are read."""
         settings = self._settings
         metrics = (settings.metrics_topic,) if settings.metrics_topic else ()
         return (settings.summary_topic, settings.errors_topic, *metrics)
@@ -78,8 +73,8 @@ class State:
     def take(
         self, place: Place, key: bytes | None, value: bytes | None, time: int, now: int
     ) -> None:
-        """A record: `time` is its timestamp, or `now` where it has none."""
-        time = max(min(time, now), 0)  # a producer may write any
+        """Takes a record; `time` is its timestamp, or `now` if it has none."""
+        time = max(min(time, now), 0)  # a producer may write any timestamp
         topic = place[0]
         self.progress.took(place, time)
         if topic == self._settings.summary_topic:
@@ -99,7 +94,7 @@ class State:
             self._unreadable[topic] += 1
 
     def forget(self, topic: str) -> None:
-        """It was deleted: one of its name is another one."""
+        """Call it when a topic was deleted: another one may get its name."""
         self.progress.forget(topic)
         if topic == self._settings.summary_topic:
             self._summary.forget()
@@ -108,9 +103,13 @@ class State:
         elif topic == self._settings.metrics_topic:
             self._timeline = Timeline(self._window)
 
+    def _is_of_input(self, message_id: str) -> bool:
+        """Groups with another input may write to the same outputs."""
+        return position_in(self._settings.input_topic, message_id) is not None
+
     def _take_metrics(self, value: bytes, time: int, now: int) -> None:
         lines = decode_metrics(value).message_details
-        # A record is of one batch, so of one input.
+        # A record belongs to one batch, so all of it to one input.
         if not lines or not self._is_of_input(lines[0].message_id):
             return
         # Most lines of a record have the same few latencies.
@@ -120,7 +119,7 @@ class State:
         for (outcome, latency), count in counted.items():
             kind = KIND_OF.get(outcome, "error")
             kinds[kind] = kinds.get(kind, 0) + count
-            # What was skipped for its age says nothing of how fast the others are handled.
+            # The age of a skipped message says nothing about how fast the others are handled.
             if latency is not None and kind != "skipped":
                 buckets = latencies.setdefault(kind, {})
                 bucket = bucket_of(latency)
@@ -135,29 +134,29 @@ class State:
         rows, more_rows = partition_rows(self.group, self._totals.by_partition)
         members, more_members = member_rows(self.group)
         return Snapshot(
-            now,
-            self._window,
-            self._settings.consumer_group,
-            self._settings.input_topic,
-            judge(self._signs(figures, now)),
-            figures,
-            self._timeline.series(now // 1000),
-            self._totals.received,
-            self._totals.replayed,
-            dict(self._totals.outcomes),
-            by_count(self._totals.device_types),
-            by_count(self._totals.locales),
-            place(self._totals.locales),
-            self._error_types(now // 1000),
-            self._failures.latest(now // 1000),
-            self.group.state,
-            rows,
-            more_rows,
-            members,
-            more_members,
-            [self._topic_state(topic, now) for topic in self.topics],
-            self._why_stopped,
-            bool(self._settings.metrics_topic),
+            now=now,
+            window=self._window,
+            group=self._settings.consumer_group,
+            input_topic=self._settings.input_topic,
+            health=judge(self._signs(figures, now)),
+            figures=figures,
+            series=self._timeline.series(now // 1000),
+            received=self._totals.received,
+            replayed=self._totals.replayed,
+            outcomes=dict(self._totals.outcomes),
+            device_types=by_count(self._totals.device_types),
+            locales=by_count(self._totals.locales),
+            places=place(self._totals.locales),
+            error_types=self._error_types(now // 1000),
+            latest_errors=self._failures.latest(now // 1000),
+            group_state=self.group.state,
+            partitions=rows,
+            more_partitions=more_rows,
+            members=members,
+            more_members=more_members,
+            topics=[self._topic_state(topic, now) for topic in self.topics],
+            trouble=self._why_stopped,
+            has_metrics=bool(self._settings.metrics_topic),
         )
 
     def _read_summaries(self, now: int) -> None:
@@ -177,57 +176,59 @@ class State:
         rate = self._timeline.rate(RATE_SECONDS, now // 1000)
         lags = self.group.lags()
         return Figures(
-            round(rate, 1),
-            kinds.total(),
-            kinds["error"],
-            kinds["skipped"],
-            percentile(latencies, 0.5),
-            percentile(latencies, 0.99),
-            sum(lags.values()) if lags else None,
-            self._last(),
+            rate=round(rate, 1),
+            messages=kinds.total(),
+            failed=kinds["error"],
+            skipped=kinds["skipped"],
+            p50=percentile(latencies, 0.5),
+            p99=percentile(latencies, 0.99),
+            lag=sum(lags.values()) if lags else None,
+            last_outcome=self._last(),
         )
 
     def _last(self) -> int | None:
-        """When the last outcome was published; by the metrics if they tell, else a summary."""
+        """Returns when the last outcome was published, by the metrics or else by the summaries."""
         if self._last_outcome is None and self._summary.last is not None:
             return self._summary.last * 1000
         return self._last_outcome
 
     @property
     def _why_stopped(self) -> str:
-        """Why nothing can be read, for good or for now; empty if it can."""
+        """Why nothing is read, for good or for now; empty if something is."""
         return self.broken or self.trouble
 
     def _signs(self, figures: Figures, now: int) -> Signs:
         last = figures.last_outcome
-        # While the page is behind, nobody knows what came since.
+        # While the page is behind, it does not know what has arrived since.
         behind = self.progress.behind(self._settings.metrics_topic, now)
         quiet = None if last is None else max((now - last) / 1000 - behind, 0)
+        topics = (*self.topics, self._settings.input_topic)
         return Signs(
-            self._why_stopped,
-            [
-                topic
-                for topic in (*self.topics, self._settings.input_topic)
-                if topic in self.missing
-            ],
-            self._unread(),
-            self.group,
-            figures.rate,
-            figures.messages,
-            figures.failed,
-            figures.skipped,
-            quiet,
+            trouble=self._why_stopped,
+            missing=[topic for topic in topics if topic in self.missing],
+            unread=self._unread(),
+            group=self.group,
+            rate=figures.rate,
+            messages=figures.messages,
+            failed=figures.failed,
+            skipped=figures.skipped,
+            quiet_for=quiet,
         )
 
     def _unread(self) -> list[str]:
         there = [topic for topic in self.topics if topic not in self.missing]
         return [why for topic in there if (why := self.progress.why_unread(topic))]
 
-    def _error_types(self, now: int) -> list[ErrorType]:
+    def _error_types(self, now: int) -> list[ErrorTypeCount]:
         recent, outcomes = self._failures.recent(now), self._totals.outcomes
-        others = {"processed", "filtered", "skipped"}
-        names = sorted(ERROR_TYPES | (outcomes.keys() - others) | recent.keys())
-        types = [ErrorType(name, outcomes[name], recent[name]) for name in names]
+        unknown = outcomes.keys() - OUTCOMES.keys()
+        names = sorted(ERROR_TYPES | unknown | recent.keys())
+        types = [
+            ErrorTypeCount(
+                name=name, label=LABELS.get(name, ""), total=outcomes[name], recent=recent[name]
+            )
+            for name in names
+        ]
         return sorted(types, key=lambda each: -max(each.total, each.recent))
 
     def _topic_state(self, topic: str, now: int) -> TopicState:
@@ -235,13 +236,13 @@ class State:
         unreadable = self._unreadable[topic]
         if topic == self._settings.summary_topic:
             unreadable += self._summary.unreadable
-            # Its records may be of any age: what counts is whether all of it was read.
+            # Summaries may be of any age: all that matters is that they were read to the end.
             behind = 0.0
         return TopicState(
-            topic,
-            topic not in self.missing,
-            self.progress.has_more(topic),
-            self.progress.why_unread(topic) is None,
-            round(behind) if behind > BEHIND else 0,
-            unreadable,
+            name=topic,
+            is_there=topic not in self.missing,
+            is_catching_up=self.progress.has_more(topic),
+            was_read=self.progress.why_unread(topic) is None,
+            behind=round(behind) if behind > BEHIND else 0,
+            unreadable=unreadable,
         )

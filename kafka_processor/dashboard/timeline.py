@@ -1,25 +1,24 @@
-"""What happened when: messages by kind and their latencies, a second each, for some minutes."""
+"""Messages by kind and their latencies, second by second, for the last minutes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from kafka_processor.dashboard.latency import percentile
+from kafka_processor.outcomes import KINDS, Kind
 
-Kind = Literal["processed", "filtered", "skipped", "error"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 NO_LATENCIES: Final[Mapping[int, int]] = {}
 
 SETTLING: Final = 2
-"""Seconds until a second is over and has been read: a batch is committed first."""
+"""Seconds until the records of a second have been committed and read."""
 MOST_POINTS: Final = 180
 _STEPS: Final = (1, 2, 5, 10, 15, 20, 30, 60)
 
 
-class Series(Struct):
-    """Points at `start`, `start + step`, …, in seconds: each tells of the step that begins there.
+class Series(Struct, kw_only=True):
+    """Points at `start`, `start + step`, …, in seconds: each covers the step that begins there.
 
     Messages a second by kind, latencies in milliseconds.
     """
@@ -35,7 +34,7 @@ class Series(Struct):
 
 
 class Sums(NamedTuple):
-    """Of several seconds; latencies in buckets."""
+    """Sums over several seconds; latencies by bucket."""
 
     kinds: Counter[Kind]
     latencies: Counter[int]
@@ -54,10 +53,10 @@ class Timeline:
         self._window = window
         self._seconds: dict[int, Sums] = {}
         self._since: int | None = None
-        """The first second that was ever told of."""
+        """The first second that a message was added for."""
         self._step = 0
         self._points: dict[int, _Point] = {}
-        """Those of the last picture, by their start, as long as they hold."""
+        """The points of the last `series` that are still valid, by their start."""
 
     def add(
         self,
@@ -67,7 +66,7 @@ class Timeline:
         count: int,
         latencies: Mapping[int, int] = NO_LATENCIES,
     ) -> None:
-        """What is too old is left out; what is from the future counts as of now."""
+        """Leaves out what is older than the window; what is in the future counts as now."""
         second = min(second, now)
         if second <= now - self._window:
             return
@@ -86,25 +85,25 @@ class Timeline:
             del self._seconds[second]
 
     def sums(self, seconds: int, now: int) -> Sums:
-        """Of the last so many seconds that are settled."""
+        """Sums over the last `seconds` that are settled."""
         end = now - SETTLING
         return self._sum(range(end - seconds, end))
 
     def rate(self, seconds: int, now: int) -> float:
-        """Messages a second, over so many seconds, or over those since the first message."""
+        """Returns messages a second over the last `seconds`, or since the first message."""
         if self._since is None:
             return 0.0
         elapsed = max(min(seconds, now - SETTLING - self._since), 1)
         return self.sums(elapsed, now).kinds.total() / elapsed
 
     def series(self, now: int) -> Series:
-        """The whole window, or what there is since the first message, in at most 180 points."""
+        """Returns the window, or the time since the first message, in at most 180 points."""
         end = now - SETTLING
         oldest = end - self._window + 1
         first = end if self._since is None else max(self._since, oldest)
         step = next((step for step in _STEPS if (end - first) / step <= MOST_POINTS), _STEPS[-1])
-        # A step that is only half there is left out at the old end of the window, but not where
-        # the first messages came in its middle.
+        # A step that begins before the window is left out. One in which the first message arrived
+        # is not.
         first += -first % step if first == oldest else -(first % step)
         if step != self._step:
             self._step, self._points = step, {}
@@ -112,7 +111,7 @@ class Timeline:
             at: self._points.get(at) or self._point(range(at, at + step))
             for at in range(first, end - end % step, step)
         }
-        series = Series(first, step)
+        series = Series(start=first, step=step)
         for point in points.values():
             for kind in KINDS:
                 getattr(series, kind).append(point.rates[kind])
@@ -123,9 +122,9 @@ class Timeline:
     def _point(self, seconds: range) -> _Point:
         kinds, latencies = self._sum(seconds)
         return _Point(
-            {kind: round(kinds[kind] / len(seconds), 2) for kind in KINDS},
-            _milliseconds(percentile(latencies, 0.5)),
-            _milliseconds(percentile(latencies, 0.99)),
+            rates={kind: round(kinds[kind] / len(seconds), 2) for kind in KINDS},
+            p50=_milliseconds(percentile(latencies, 0.5)),
+            p99=_milliseconds(percentile(latencies, 0.99)),
         )
 
     def _sum(self, seconds: Iterable[int]) -> Sums:

@@ -1,6 +1,6 @@
-"""The whole since counting began: the sum over the latest summary of each input partition.
+"""All messages since counting began: the sum over the latest summary of each input partition.
 
-Records are kept as bytes and decoded when somebody looks, so that a long topic is read fast.
+Records are kept as bytes and decoded when the page is drawn, so that a long topic is read fast.
 """
 
 import re
@@ -10,21 +10,20 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kafka_processor.dashboard.formats import UNREADABLE, Summary, decode_summary
-from kafka_processor.dashboard.timeline import KINDS, Kind
 from kafka_processor.event.labels import OTHER, IsLabel, is_device_type, is_locale
-from kafka_processor.records import ERROR_TYPES
+from kafka_processor.outcomes import ERROR_TYPES, KINDS, Kind
 
 MAX_PARTITIONS: Final = 4096
 MAX_RECORD: Final = 16 * 1024
-"""Bytes; over twice the largest summary. So many of each partition may wait to be decoded."""
+"""Bytes; over twice the largest summary. One such record waits to be decoded in each partition."""
 MAX_LABELS_OF_PARTITION: Final = 65
-"""Of a kind: at most 64 locales or 32 device types, and the others."""
+"""The most locales that a summary lists, 64, and `__other__`."""
 MAX_LABELS: Final = 256
-"""Of a kind, over all partitions."""
+"""Locales, or device types, over all partitions."""
 MAX_SPREAD: Final = 3600
-"""Seconds that growth is spread over at most: the times of records are their writers'."""
+"""Seconds over which growth is spread, at most: a producer may write any timestamp."""
 PUBLISHED_WITHIN: Final = 5
-"""Seconds within which a change is in the topic (contract)."""
+"""Seconds within which a change is published (contract)."""
 
 _is_partition = re.compile(rb"[0-9]{1,6}").fullmatch
 
@@ -33,7 +32,7 @@ _is_partition = re.compile(rb"[0-9]{1,6}").fullmatch
 class Totals:
     received: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    """Processed, filtered, skipped, and each type of error."""
+    """Messages that were processed, filtered or skipped, and those that failed, by error type."""
     replayed: int = 0
     device_types: Counter[str] = field(default_factory=Counter)
     locales: Counter[str] = field(default_factory=Counter)
@@ -42,7 +41,7 @@ class Totals:
 
 
 class Growth(NamedTuple):
-    """So many messages of a kind between two summaries of a partition, spread over `seconds`."""
+    """Messages between two summaries of a partition, to be spread over `seconds`."""
 
     seconds: range
     kinds: Mapping[Kind, int]
@@ -52,7 +51,7 @@ class _Waiting(NamedTuple):
     value: bytes
     second: int
     first_second: int
-    """Of the first record that came since one was decoded."""
+    """When the first record since the last decoded one was written."""
 
 
 class _Latest(NamedTuple):
@@ -61,12 +60,13 @@ class _Latest(NamedTuple):
 
 
 class SummaryTotals:
-    """Takes the records of one group and input topic; the topic may hold others' too."""
+    """Takes the summaries of one group and input topic, and ignores all others in the topic."""
 
     def __init__(
         self,
         group: str,
         topic: str,
+        *,
         is_device_type: IsLabel = is_device_type,
         is_locale: IsLabel = is_locale,
     ) -> None:
@@ -95,17 +95,16 @@ class SummaryTotals:
             self.unreadable += 1
         else:
             before = self._waiting.get(int(number))
-            self._waiting[int(number)] = _Waiting(
-                value, second, before.first_second if before else second
-            )
+            first_second = before.first_second if before else second
+            self._waiting[int(number)] = _Waiting(value, second=second, first_second=first_second)
 
     def forget(self) -> None:
-        """The topic is gone."""
+        """Call it when the topic was deleted."""
         self._waiting.clear()
         self._latest.clear()
 
     def read_waiting(self) -> Iterator[Growth]:
-        """Decodes what has come since the last call, and says what has grown since then."""
+        """Decodes what has arrived since the last call, and yields how much counts have grown."""
         for partition, (value, second, first_second) in self._waiting.items():
             try:
                 summary = self._checked(decode_summary(value), partition)
@@ -126,11 +125,9 @@ class SummaryTotals:
         for partition, (summary, _) in self._latest.items():
             whole.received += summary.total_received_count
             whole.replayed += summary.replayed_count
-            whole.outcomes.update(
-                processed=summary.processed_count,
-                filtered=summary.filtered_count,
-                skipped=summary.skipped_count,
-            )
+            kinds = _kinds(summary)
+            del kinds["error"]  # counted by type
+            whole.outcomes.update(kinds)
             whole.outcomes.update(summary.error_type_counts)
             whole.device_types.update(summary.device_type_counts)
             whole.locales.update(summary.locale_counts)
@@ -140,7 +137,7 @@ class SummaryTotals:
         return whole
 
     def _checked(self, summary: Summary, partition: int) -> Summary:
-        """Without labels that there are not. Raises _OfAnotherError."""
+        """Returns the summary without unknown labels. Raises _OfAnotherError."""
         found = summary.consumer_group, summary.source_topic, summary.source_partition
         if found != (self._group, self._topic, partition):
             raise _OfAnotherError
@@ -153,11 +150,11 @@ class SummaryTotals:
 
 
 class _OfAnotherError(Exception):
-    """A record that says of itself that it belongs elsewhere."""
+    """The key of a record names one group, topic and partition, and its value another."""
 
 
 def _listed(counts: Mapping[str, int], is_label: IsLabel, most: int = MAX_LABELS) -> Counter[str]:
-    """A bounded number of labels, the others as `__other__`."""
+    """Returns at most `most` labels; the others count as `__other__`."""
     listed: Counter[str] = Counter()
     for label, count in counts.items():
         has_room = label in listed or len(listed) < most
@@ -166,10 +163,4 @@ def _listed(counts: Mapping[str, int], is_label: IsLabel, most: int = MAX_LABELS
 
 
 def _kinds(summary: Summary) -> Counter[Kind]:
-    counts = (
-        summary.processed_count,
-        summary.filtered_count,
-        summary.skipped_count,
-        summary.error_count,
-    )
-    return Counter(dict(zip(KINDS, counts, strict=True)))
+    return Counter({kind: getattr(summary, f"{kind}_count") for kind in KINDS})

@@ -46,14 +46,16 @@ class Batch:
     def publish(self, works: Mapping[int, Work]) -> None:
         """Publishes what was worked on, by partition, and takes it over."""
         self.messages += sum(work.messages for work in works.values())
-        for work in works.values():
-            self._producer.produce(work.records)
-            self._lines += work.lines
-            self._seconds += work.seconds
-            self.size += work.size
-            # Let go at once, so that the next messages find their memory still in the cache.
-            work.records, work.lines = [], []
-        merge(self.works, works)
+        try:
+            for work in works.values():
+                self._producer.produce(work.records)
+                self._lines += work.lines
+                self._seconds += work.seconds
+                self.size += work.size
+                # Free now, so that the allocator reuses cache-warm memory.
+                work.records, work.lines = [], []
+        finally:  # after a failure too: `refused.py` looks for the message that is to blame
+            merge(self.works, works)
         self._publish_lines(len(self._lines) // MAX_LINES * MAX_LINES)
 
     @property

@@ -1,8 +1,7 @@
 """How large the next batch may be, and which messages the broker refuses for a cause in themselves.
 
-A refusal fails the whole batch. Records that were sent by themselves are known to be to blame; else
-batches are halved until one message is left, and double again with each success. Who is to blame
-gets the outcome `publish_error` in the next try.
+A refusal fails the whole batch, so batches are halved until one message is left, and double again
+with each success. That message gets the outcome `publish_error` in the next attempt.
 
 A batch that fails for another cause is halved too, but not as far: it may be too large to be
 delivered in time, over a slow network or by a slow disk.
@@ -13,9 +12,9 @@ from typing import Final
 
 from kafka_processor.clients.kafka_errors import blames_record
 from kafka_processor.config import Settings
+from kafka_processor.message_id import Position
 from kafka_processor.pipeline import Work
 from kafka_processor.producer import BatchFailed
-from kafka_processor.records import position_of
 
 MAX_BATCH: Final = 40_000
 """Messages; more brings no more throughput, and takes more memory."""
@@ -30,27 +29,25 @@ class Refused:
         self._topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
         self.limit = MAX_BATCH
         """Messages that a batch may have now."""
-        self.causes: dict[tuple[int, int], str] = {}
-        """By partition and offset of the message to blame."""
+        self.causes: dict[Position, str] = {}
+        """By the message to blame."""
 
-    def narrow_down(self, failure: BatchFailed, messages: int) -> bool:
-        """Learns from a failed batch of so many messages; False if it is no matter of records, or
-        nothing new was learned of them."""
+    def narrow_down(self, failure: BatchFailed, works: Mapping[int, Work]) -> bool:
+        """Learns from a failed batch with these outcomes. Returns False if no record was to blame,
+        or nothing new was learned."""
+        messages = sum(work.messages for work in works.values())
         refused = [r for r in failure.records if blames_record(r.error) and r.topic in self._topics]
         if not refused:
             if messages:  # an empty batch, of offsets or counts alone, is not too large
                 self.limit = min(self.limit, max(messages // 2, SMALLEST_LATE))
             return False
-        to_blame = {
-            position_of(record.value): f"{record.topic} refuses the record: {record.error.str()}"
-            for record in refused
-            if record.was_alone or messages == 1
-        }
-        if not to_blame:
+        if messages != 1:
             self.limit = max(messages // 2, 1)
-        elif to_blame.keys() <= self.causes.keys():
+            return True
+        [to_blame] = [(number, work.next_offset - 1) for number, work in works.items()]
+        if to_blame in self.causes:
             return False
-        self.causes |= to_blame
+        self.causes[to_blame] = f"{refused[0].topic} refuses the record: {refused[0].error.str()}"
         return True
 
     def after_success(self, committed: Mapping[int, Work], seconds: float) -> None:

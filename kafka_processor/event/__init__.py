@@ -1,1 +1,1 @@
-"""The listed fields of a message: how they are decoded, and their forms."""
+"""What is read of a message: its listed fields, their formats, and its headers."""

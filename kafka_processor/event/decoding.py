@@ -1,7 +1,7 @@
 """The bytes of a message → its listed fields, in time that is linear in the bytes of any message.
 
-JSON numbers are what a parser spends most on: 10 µs for `1e308`. So of unlisted fields only the end
-is looked for, and a listed value is read for what it can be: an array or object is not looked into.
+Parsers spend most of their time on numbers: 10 µs for `1e308`. So only the end of an unlisted field
+is located, and a listed array or object is not parsed.
 """
 
 import re
@@ -24,16 +24,16 @@ UNREADABLE: Final = (
     RecursionError,
     TooLargeNumberError,
 )
-"""What reading a message raises if it is no JSON object that can be read."""
+"""What the decoders raise if a message is not a readable JSON object."""
 
 MAX_DIGITS: Final = 309
-"""Of an integer that a double may hold."""
+"""Of the largest integer that a double holds."""
 _ABSENT: Final = Raw(b"")
 
 
 class _SmallEvent(LoginEvent, gc=False):
     timestamp: Any
-    """The decoder leaves floats to `float_hook` only where any type is allowed."""
+    """Any type, because only then does the decoder pass floats to `float_hook`."""
 
 
 class _RawFields(Struct, gc=False):
@@ -47,28 +47,29 @@ class _RawFields(Struct, gc=False):
 
 
 def _float(text: str) -> float:
-    """Python's own parser. Raises ValueError for an exponent: both parsers may be slow then."""
+    """Python's own parser. Raises ValueError for an exponent: both may be slow then."""
     if "e" in text or "E" in text:
         raise ValueError
     return float(text)
 
 
 decode_small_event = msgspec.json.Decoder(_SmallEvent, float_hook=_float).decode
-"""An event whose texts are all there and of the right type; its timestamp may be anything.
+"""Returns an event whose text fields are all present and valid; its timestamp may be anything.
 
-Raises UNREADABLE for all others. For messages without `may_hold_too_large_integer` that are not
-large: of an array in `timestamp` all is decoded, at up to 50 ns a byte.
+Raises UNREADABLE for all others. Only for messages that are not large and for which
+`may_hold_too_large_integer` is false: an array in `timestamp` is decoded whole, at up to 50 ns a
+byte.
 """
 _decode_raw_fields = msgspec.json.Decoder(_RawFields).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
 def decode_fields(value: bytes) -> dict[str, Any]:
-    """The listed fields that are present. Raises UNREADABLE.
+    """Returns the listed fields that are present. Raises UNREADABLE.
 
-    Of arrays and objects only the type is kept, [] or {}. Of a name given twice the last counts,
-    but what stands before is checked too. Costs at most 20 ns a byte; up to 60 where a name is
-    given twice among numbers about the largest double.
+    Arrays and objects become [] and {}. Of a name given twice the last value counts, but the
+    earlier ones are checked too. Costs at most 20 ns a byte; up to 60 where a name is given twice
+    among numbers near the largest double.
     """
     if not value.isascii():
         value.decode()
@@ -101,7 +102,7 @@ def _read_number(text: bytes) -> int | float:
     number = float(text)
     if isinf(number):
         raise TooLargeNumberError
-    # Now it has at most 309 digits: int() takes time that is quadratic in them.
+    # It has at most 309 digits by now: int() takes quadratic time.
     return int(text) if text.lstrip(b"-").isdigit() else number
 
 
@@ -109,7 +110,7 @@ _QUOTED_NAMES: Final = [f'"{name}"'.encode() for name in FIELDS]
 
 
 def _may_repeat_field(value: bytes, present: int) -> bool:
-    """False if no listed field is given twice. `present`: so many different ones are.
+    """False if no listed field is given twice. `present`: how many different ones there are.
 
     Each name is followed by a colon, and may be written with escapes.
     """
@@ -124,7 +125,7 @@ _DIGITS_IN_SAMPLE = re.compile(rb"[0-9]{6}")
 def may_hold_too_large_integer(value: bytes) -> bool:
     """False if no number in it has more than 309 digits in a row.
 
-    So many digits in a row show in every 50th byte too: a look at those is 30 times as fast.
+    Such a run shows as six digits in a row in every 50th byte, which is 30 times as fast to check.
     """
     return bool(_DIGITS_IN_SAMPLE.search(value[::50]))
 
@@ -138,7 +139,7 @@ _MAYBE_TOO_LARGE = re.compile(
 
 
 def _holds_too_large_number(document: bytes) -> bool:
-    """Whether no double holds some number of a JSON document, wherever it stands."""
+    """Whether some number of a JSON document, wherever it stands, is too large for a double."""
     if not _LARGE_EXPONENT.search(document) and not _DIGITS_IN_SAMPLE.search(document[::34]):
         return False
     without_escapes = document.replace(rb"\\", b"").replace(rb"\"", b"")

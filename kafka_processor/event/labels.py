@@ -1,7 +1,7 @@
 """Which locales and device types are counted by name. The others count as `__other__`.
 
-Both are free text that anybody may send, and counts are shown where no device id or address may be:
-so a label has the form of what it should be.
+Both are free text that anybody may send, and counts are shown where no device id or address may be.
+So a label must have the form of a locale or a device type.
 """
 
 import re
@@ -13,7 +13,7 @@ MAX_DEVICE_TYPES: Final = 32
 MAX_LOCALES: Final = 64
 
 IsLabel = Callable[[str], object]
-"""Whether a value is counted by name, as truth."""
+"""Returns a true value if the text is counted by name."""
 
 is_locale: Final = re.compile(
     r"[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?"
@@ -23,14 +23,14 @@ is_device_type: Final = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]{0,15}").fullmatch
 
 
 def labels(form: IsLabel, listed: Collection[str] | None) -> IsLabel:
-    """`listed`: the only labels there are; None: all of the form."""
+    """`listed`: the only labels allowed; None: all that have the form."""
     return form if listed is None else frozenset(listed).__contains__
 
 
 def add_counts(
     counts: dict[str, int], added: Mapping[str, int], is_label: IsLabel, limit: int
 ) -> None:
-    """Adds counts by label. `__other__` takes what is no label, or new when `limit` are listed."""
+    """Adds counts by label. What is not a label, or one too many for `limit`, is `__other__`."""
     for label, count in added.items():
         listed = label in counts or (is_label(label) and len(counts) - (OTHER in counts) < limit)
         name = label if listed else OTHER

@@ -1,4 +1,4 @@
-"""Times as the contract writes them: RFC 3339, UTC, milliseconds; and RFC 3339 text read back."""
+"""Times as the contract writes them (RFC 3339, UTC, milliseconds), and RFC 3339 text read back."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -18,17 +18,18 @@ _DATE_TIME = re.compile(
     r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.ASCII,
 ).fullmatch
-"""`date-time` of RFC 3339, section 5.6. `datetime.fromisoformat` takes others on each Python."""
+"""`date-time` of RFC 3339, section 5.6. `datetime.fromisoformat` takes more, and each Python other
+formats."""
 _LEAP_SECONDS: Final = ("06-30T23:59:59", "12-31T23:59:59")
-"""The UTC seconds before those that may be a 60th."""
+"""The UTC seconds that a leap second may follow."""
 
 is_numeric_string = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII).fullmatch
 
 
 def rfc3339(milliseconds: int) -> str | None:
-    """A time since the epoch, always with milliseconds: `2024-07-10T02:00:25.120Z`.
+    """Returns a time since the epoch, always with milliseconds: `2024-07-10T02:00:25.120Z`.
 
-    None if it is no time between 1970 and 9999: a producer may write any record timestamp.
+    None if it is not between 1970 and 9999: a producer may write any record timestamp.
     """
     if not 0 <= milliseconds < _END_OF_9999 * 1000:
         return None
@@ -37,7 +38,7 @@ def rfc3339(milliseconds: int) -> str | None:
 
 @lru_cache(maxsize=4096)  # the lines of one metrics record share their time
 def milliseconds_of(text: str) -> int:
-    """The milliseconds since the epoch of an RFC 3339 `date-time`; what is finer is cut.
+    """Returns the milliseconds since the epoch of an RFC 3339 `date-time`, cut to milliseconds.
 
     A leap second counts as the second that follows it, as in Kafka's timestamps. Raises ValueError
     for everything else.
@@ -61,7 +62,8 @@ def milliseconds_of(text: str) -> int:
 
 
 def event_time(timestamp: int | float | str) -> str | None:
-    """The time of an event, with milliseconds unless they are zero; None if it is no such time.
+    """Returns the time of an event, with milliseconds unless they are zero; None if it is not
+    between 1970 and 9999.
 
     `timestamp` is a number or a numeric string, in seconds or milliseconds since the epoch.
     """
@@ -79,6 +81,6 @@ def event_time(timestamp: int | float | str) -> str | None:
     return f"{_second(seconds)}.{milliseconds:03}Z" if milliseconds else _second(seconds) + "Z"
 
 
-@lru_cache(maxsize=8192)  # events come in the order of time, so most share their second
+@lru_cache(maxsize=8192)  # events arrive in order of time, so most share their second
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]

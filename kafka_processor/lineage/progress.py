@@ -7,7 +7,7 @@ from kafka_processor.config import Settings
 from kafka_processor.delivery.batch import Batch
 from kafka_processor.metrics import records_by_topic
 from kafka_processor.monitoring.observer import Observer
-from kafka_processor.records import Outcome
+from kafka_processor.outcomes import Outcome
 
 
 class Progress(Observer):

@@ -1,26 +1,26 @@
-"""One line for many failed messages: a producer gone wrong must not flood the log."""
+"""One log line for many failed messages: a broken producer must not flood the log."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from kafka_processor.records import ERROR_TYPES, Outcome
+from kafka_processor.outcomes import ERROR_TYPES, Outcome
 
 INTERVAL: Final = 10.0
-"""Seconds between two reports; the first failure after a quiet time is reported at once."""
+"""Seconds between two reports; the first failure after a quiet period is reported at once."""
 
 
 class FailedReport(NamedTuple):
     by_type: dict[Outcome, int]
     """Messages by error type."""
     example: str
-    """The message_id of the last one."""
+    """The message_id of the last one that failed."""
     seconds: float
-    """That it took from the first to now."""
+    """Since the first one failed."""
 
 
 class FailedMessages:
-    """Gathers what failed; times are seconds of a monotonic clock."""
+    """Counts failed messages between reports; times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._by_type: Counter[Outcome] = Counter()
@@ -29,7 +29,7 @@ class FailedMessages:
         self._next = 0.0
 
     def add(self, outcomes: Mapping[Outcome, int], example: str | None, now: float) -> None:
-        """`outcomes`: messages by outcome; `example`: the message_id of one that failed, if any."""
+        """`outcomes`: messages by outcome; `example`: the id of one that failed, or None."""
         if example is None:
             return
         if not self._by_type:
@@ -40,7 +40,7 @@ class FailedMessages:
         self._example = example
 
     def report(self, now: float, at_once: bool = False) -> FailedReport | None:
-        """What to warn of now, if anything; it is then forgotten."""
+        """Returns what to warn about now, if anything, and resets the counts."""
         if not self._by_type or (now < self._next and not at_once):
             return None
         report = FailedReport(dict(self._by_type), self._example, now - self._first)

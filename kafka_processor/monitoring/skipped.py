@@ -1,4 +1,4 @@
-"""One warning for a backlog of messages that were too old, not a line for each."""
+"""One log line for a backlog of messages that were too old, not one for each."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -6,19 +6,18 @@ from typing import Final, NamedTuple
 QUIET: Final = 1.0
 """Seconds without a skipped message after which a backlog has ended."""
 LONGEST: Final = 300.0
-"""Seconds after which it is told of though it goes on: a trickle of old messages never ends."""
+"""Seconds after which a backlog is reported before its end: a trickle may never end."""
 
 
 class SkippedReport(NamedTuple):
     messages: int
     youngest: float
-    """Age in seconds."""
     oldest: float
-    """Age in seconds."""
+    """Ages in seconds."""
 
 
 class SkippedBacklog:
-    """Gathers what was skipped; times are seconds of a monotonic clock."""
+    """Collects skipped messages between reports; times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._messages = 0
@@ -38,10 +37,12 @@ class SkippedBacklog:
         self._oldest = max(self._oldest, *ages)
 
     def report(self, now: float, at_once: bool = False) -> SkippedReport | None:
-        """What to warn of now, if anything; it is then forgotten."""
+        """Returns what to warn about now, if anything, and resets the counts."""
         has_ended = now - self._last >= QUIET or now - self._first >= LONGEST
         if not self._messages or not (has_ended or at_once):
             return None
-        report = SkippedReport(self._messages, self._youngest / 1000, self._oldest / 1000)
+        report = SkippedReport(
+            messages=self._messages, youngest=self._youngest / 1000, oldest=self._oldest / 1000
+        )
         self._messages = 0
         return report

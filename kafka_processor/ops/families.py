@@ -1,7 +1,7 @@
-"""What is told of the figures, and how it is called; `docs/operations.md` lists them all.
+"""The metrics: name, meaning, and how each is read. `docs/operations.md` lists them all.
 
-In no tool's own form: `collector.py` makes Prometheus' of it, `telemetry/instruments.py`
-OpenTelemetry's.
+They are independent of any tool: `collector.py` converts them for Prometheus,
+`telemetry/instruments.py` for OpenTelemetry.
 """
 
 import platform
@@ -14,31 +14,31 @@ from confluent_kafka import libversion
 
 from kafka_processor import __version__
 from kafka_processor.config import Settings
-from kafka_processor.metrics import records_by_topic, topics_of_outcomes
+from kafka_processor.metrics import records_by_topic
 from kafka_processor.ops.client_statistics import BrokerFigures, ClientStatistics
 from kafka_processor.ops.figures import Figures
 from kafka_processor.ops.health import Health
 from kafka_processor.ops.histogram import Histogram
-from kafka_processor.records import ERROR_TYPES
+from kafka_processor.outcomes import OUTCOMES, OutcomeRow
 
 PREFIX: Final = "kafka_processor_"
 Samples = Mapping[tuple[str, ...], float]
-"""Values by the values of the labels."""
+"""Values by label values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family:
-    """Figures of one name. A counter's has no `_total` here, an info's no `_info`."""
+    """The metrics of one name, here without the suffixes `_total` and `_info`."""
 
     kind: Literal["counter", "gauge", "info"]
     name: str
     meaning: str
     read: Callable[[], Samples]
-    """For any thread, as often as it is asked for."""
+    """Called on any thread."""
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistogramFamily:
     name: str
     meaning: str
@@ -69,7 +69,13 @@ def _build(settings: Settings, key_id: str) -> Family:
         "input_topic": settings.input_topic,
         "key_id": key_id,
     }
-    return Family("info", "build", "What runs", lambda: {tuple(build.values()): 1}, tuple(build))
+    return Family(
+        kind="info",
+        name="build",
+        meaning="What runs",
+        read=lambda: {tuple(build.values()): 1},
+        labels=tuple(build),
+    )
 
 
 def _state(health: Health) -> Iterator[Family]:
@@ -86,11 +92,9 @@ def _state(health: Health) -> Iterator[Family]:
 
 
 def _messages(settings: Settings, figures: Figures) -> Iterator[Family | HistogramFamily]:
-    kinds = topics_of_outcomes(settings)
-
     def messages() -> Samples:
-        outcomes = dict(figures.outcomes)
-        return {_kind(kind): outcomes.get(kind, 0) for kind in kinds}
+        counts = dict(figures.outcomes)
+        return {_label_values(*item): counts.get(item[0], 0) for item in OUTCOMES.items()}
 
     def records() -> Samples:
         counts = records_by_topic(settings, dict(figures.outcomes))
@@ -98,22 +102,24 @@ def _messages(settings: Settings, figures: Figures) -> Iterator[Family | Histogr
 
     yield _counter(
         "messages",
-        "Messages committed, by what happened to them",
+        "Messages committed, by outcome",
         messages,
         "outcome",
         "error_type",
     )
-    yield _counter("records", "Records committed, one a message", records, "topic")
-    yield _counter("replayed_messages", "Of these, sent again", lambda: {(): figures.replayed})
+    yield _counter(
+        "records", "Records committed, one for each message that has one", records, "topic"
+    )
+    yield _counter(
+        "replayed_messages", "Messages committed that were replayed", lambda: {(): figures.replayed}
+    )
     yield _counter(
         "gone_unread_messages",
         "Messages that were deleted before they were read",
         lambda: {(): figures.gone_unread},
     )
-    yield HistogramFamily(
-        "processing_seconds", "Time of a message's work", figures.processing_times
-    )
-    yield HistogramFamily(
+    yield _histogram("processing_seconds", "Time spent on a message", figures.processing_times)
+    yield _histogram(
         "latency_seconds", "From a record's timestamp to its commit", figures.latencies
     )
 
@@ -129,10 +135,14 @@ def _partitions(figures: Figures) -> Iterator[Family]:
         lambda: _labelled(figures.by_partition),
         "partition",
     )
-    yield _gauge("assigned_partitions", "Input partitions of ours", lambda: {(): figures.assigned})
+    yield _gauge(
+        "assigned_partitions",
+        "Input partitions assigned to this process",
+        lambda: {(): figures.assigned},
+    )
     yield _gauge(
         "committed_offset",
-        "Next offset to read",
+        "Committed offset: the next one to read",
         lambda: _labelled(figures.positions()),
         "partition",
     )
@@ -149,17 +159,17 @@ def _partitions(figures: Figures) -> Iterator[Family]:
     )
     yield _gauge(
         "consumer_age_seconds",
-        "Age of the oldest of them, at most",
+        "Age of the oldest message that is not committed yet, at most",
         lambda: _labelled(figures.ages(time.time_ns() // 1_000_000)),
         "partition",
     )
     yield _counter(
         "partition_moves",
-        "Partitions that were assigned, revoked, or lost",
+        "Partitions assigned, revoked and lost",
         lambda: {(kind,): figures.moves[kind] for kind in ("assigned", "revoked", "lost")},
         "kind",
     )
-    yield _counter("rebalances", "Rebalances of the group, as seen from here", rebalances)
+    yield _counter("rebalances", "Rebalances of the group, as this member sees them", rebalances)
 
 
 def _commits(figures: Figures) -> Iterator[Family | HistogramFamily]:
@@ -167,15 +177,15 @@ def _commits(figures: Figures) -> Iterator[Family | HistogramFamily]:
         seconds = figures.last_commit
         return {} if seconds is None else {(): seconds}
 
-    yield HistogramFamily("batch_messages", "Messages of a committed batch", figures.batch_sizes)
-    yield HistogramFamily("commit_seconds", "Duration of a commit", figures.commit_times)
+    yield _histogram("batch_messages", "Messages of a committed batch", figures.batch_sizes)
+    yield _histogram("commit_seconds", "Duration of a commit", figures.commit_times)
     yield _counter(
         "aborts",
-        "Batches given up and tried again",
+        "Batches that failed and are processed again",
         lambda: {(cause,): count for cause, count in dict(figures.aborts).items()},
         "cause",
     )
-    yield _gauge("last_commit_timestamp_seconds", "When a batch was committed last", last_commit)
+    yield _gauge("last_commit_timestamp_seconds", "When the last batch was committed", last_commit)
 
 
 def _clients(figures: Figures) -> Iterator[Family]:
@@ -188,11 +198,13 @@ def _clients(figures: Figures) -> Iterator[Family]:
 
     yield _gauge(
         "client_queued_messages",
-        "Fetched and not polled, or produced and not acknowledged",
+        "Messages fetched and not polled, or produced and not acknowledged",
         lambda: samples(lambda client: client.queued_messages()),
         "client",
     )
-    yield _gauge("client_queued_bytes", "Of those produced", bytes_of_producer, "client")
+    yield _gauge(
+        "client_queued_bytes", "Bytes produced and not acknowledged", bytes_of_producer, "client"
+    )
 
 
 def _brokers(figures: Figures) -> Iterator[Family]:
@@ -207,19 +219,19 @@ def _brokers(figures: Figures) -> Iterator[Family]:
     yield _gauge("broker_up", "1 while connected", read(lambda b: float(b.is_up)), *labels)
     yield _gauge(
         "broker_request_average_seconds",
-        "From a request to its answer, mean of the last second",
+        "From a request to its response, mean of the last second",
         read(lambda b: b.average_seconds),
         *labels,
     )
     yield _gauge(
         "broker_request_p99_seconds",
-        "The same, 99th percentile",
+        "From a request to its response, 99th percentile of the last second",
         read(lambda b: b.p99_seconds),
         *labels,
     )
     yield _counter(
         "broker_errors",
-        "Requests that failed or were not answered in time",
+        "Requests that failed or timed out",
         read(lambda b: b.errors),
         *labels,
     )
@@ -229,15 +241,20 @@ def _brokers(figures: Figures) -> Iterator[Family]:
 
 
 def _counter(name: str, meaning: str, read: Callable[[], Samples], *labels: str) -> Family:
-    return Family("counter", name, meaning, read, labels)
+    return Family(kind="counter", name=name, meaning=meaning, read=read, labels=labels)
 
 
 def _gauge(name: str, meaning: str, read: Callable[[], Samples], *labels: str) -> Family:
-    return Family("gauge", name, meaning, read, labels)
+    return Family(kind="gauge", name=name, meaning=meaning, read=read, labels=labels)
 
 
-def _kind(outcome: str) -> tuple[str, str]:
-    return ("error", outcome) if outcome in ERROR_TYPES else (outcome, "")
+def _histogram(name: str, meaning: str, histogram: Histogram) -> HistogramFamily:
+    return HistogramFamily(name=name, meaning=meaning, histogram=histogram)
+
+
+def _label_values(outcome: str, row: OutcomeRow) -> tuple[str, str]:
+    """The labels `outcome` and `error_type`."""
+    return row.counted_as, outcome if row.counted_as == "error" else ""
 
 
 def _labelled(by_partition: Mapping[int, float]) -> Samples:

@@ -1,6 +1,6 @@
-"""What there is to know of the loop, in numbers: kept by batches and read at a scrape.
+"""The loop in numbers: updated batch by batch, read by each scrape.
 
-Times are wall-clock milliseconds where they are compared with those of records.
+Times that are compared with record timestamps are wall-clock milliseconds.
 """
 
 import time
@@ -14,50 +14,50 @@ from kafka_processor.membership.placing import Placement
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.ops.client_statistics import ClientStatistics, read_statistics
 from kafka_processor.ops.histogram import Histogram
+from kafka_processor.outcomes import Outcome
 from kafka_processor.pipeline import Message, Work
 from kafka_processor.producer import BatchFailed
-from kafka_processor.records import Outcome
 
 SAMPLE: Final = 10
-"""Of so many messages in a row the time of the first is looked up, and stands for all of them."""
+"""The timestamp of one message stands for this many in a row."""
 MAX_SAMPLES: Final = 10_000
-"""Of a partition: ten times the polls of one batch, so that a defect cannot take all memory."""
+"""Of a partition: ten times the polls of one batch, so that a defect cannot exhaust memory."""
 MAX_CAUSES: Final = 64
-"""Error names; a broker may answer with any code."""
+"""Error names that are counted apart; a broker may answer with any code."""
 STALLED_AFTER: Final = 60.0
-"""Seconds that a partition may stand still while messages wait in it."""
+"""Seconds without progress after which a partition with waiting messages is stalled."""
 _NO_TIMESTAMP: Final = 0
 
 BATCH_SIZES: Final = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 40_000)
 PROCESSING_TIMES: Final = (2e-6, 3e-6, 4e-6, 5e-6, 7.5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3)
-"""Seconds for one message."""
+"""Seconds spent on one message."""
 LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 COMMIT_TIMES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class _Sample(NamedTuple):
-    """When some consecutive messages of a partition were created."""
+    """Timestamps of some consecutive messages of a partition."""
 
     next_offset: int
     stands_for: float
-    """Messages for each of the times."""
+    """Messages for each timestamp."""
     created: list[int]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Partition:
-    """One that is ours."""
+    """An assigned partition."""
 
     position: int
-    """The offset that is committed, or goes to be."""
+    """The committed offset, or the start offset while nothing is committed."""
     polled: int
-    """Where the messages end that the loop has polled."""
+    """One past the last message that the loop has polled."""
     moved: float
-    """When it last moved, or nothing waited, by the monotonic clock."""
+    """When it last made progress or had nothing waiting, by the monotonic clock."""
     newest: int | None = None
-    """When the last message that is committed was created."""
+    """Timestamp of the last committed message."""
     caught_up: int | None = None
-    """When there was last nothing to read."""
+    """When there was last nothing left to read."""
     samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=MAX_SAMPLES))
     """Of messages that are not committed yet."""
 
@@ -74,20 +74,20 @@ class Figures(Observer):
         self.latencies = Histogram(LATENCIES)
         self.commit_times = Histogram(COMMIT_TIMES)
         self.aborts: Counter[str] = Counter()
-        """By the name of the error that was the cause."""
+        """Failed batches by the name of the error."""
         self.moves: Counter[str] = Counter()
-        """Partitions that were assigned, revoked or lost."""
+        """Partitions assigned, revoked and lost."""
         self.last_commit: float | None = None
         """Seconds since 1970."""
         self.clients: dict[str, ClientStatistics] = {}
-        """What the consumer and the producer last told of themselves."""
+        """The latest statistics of the consumer and the producer."""
         self._partitions: dict[int, _Partition] = {}
         self._placed: dict[int, tuple[int | None, int]] = {}
-        """What was committed, and where it went on, when a partition was last looked up."""
+        """Committed offset and start offset when a partition was last placed."""
 
     def placed(self, placement: Placement) -> None:
         place = placement.committed, placement.offset
-        if self._placed.get(placement.partition) != place:  # not by a failed batch, once more
+        if self._placed.get(placement.partition) != place:  # else only a batch has failed
             self.gone_unread += placement.gap
             self._placed[placement.partition] = place
         self.by_partition[placement.partition] += 0
@@ -96,7 +96,7 @@ class Figures(Observer):
         else:
             self.moves["assigned"] += 1
             self._partitions[placement.partition] = _Partition(
-                placement.offset, placement.offset, time.monotonic()
+                position=placement.offset, polled=placement.offset, moved=time.monotonic()
             )
 
     def revoked(self, partitions: Collection[int]) -> None:
@@ -121,7 +121,9 @@ class Figures(Observer):
                 partition.polled = work.next_offset
             if created and partition:
                 stands_for = len(messages) / len(times)
-                partition.samples.append(_Sample(work.next_offset, stands_for, created))
+                partition.samples.append(
+                    _Sample(next_offset=work.next_offset, stands_for=stands_for, created=created)
+                )
 
     def committed(self, batch: Batch, seconds: float) -> None:
         now = time.time_ns() // 1_000_000
@@ -151,7 +153,7 @@ class Figures(Observer):
             partition.samples.clear()
 
     def take_statistics(self, text: str) -> None:
-        """Takes what a client tells of itself once a second (librdkafka's STATISTICS.md)."""
+        """Takes what a client reports once a second (librdkafka's STATISTICS.md)."""
         statistics = read_statistics(text)
         self.clients[statistics.type] = statistics
         now = time.time_ns() // 1_000_000
@@ -168,24 +170,24 @@ class Figures(Observer):
         return {number: each.position for number, each in list(self._partitions.items())}
 
     def lags(self) -> dict[int, int]:
-        """Messages that are not committed yet, by partition, where that is known.
+        """Returns the messages that are not committed yet, by partition, where known.
 
-        Those of transactions that are still open count too: if one hangs, that shows. Transaction
-        markers and aborted records behind the last message do not.
+        Messages of open transactions count, so that a hanging one shows. Transaction markers and
+        aborted records behind the last message do not.
         """
         consumer = self.clients.get("consumer")
-        told = consumer.partitions() if consumer else {}
+        known = consumer.partitions() if consumer else {}
         lags = {
-            number: told[number].lag(each.position, is_all_committed=each.polled <= each.position)
+            number: known[number].lag(each.position, is_all_committed=each.polled <= each.position)
             for number, each in list(self._partitions.items())
-            if number in told
+            if number in known
         }
         return {number: lag for number, lag in lags.items() if lag is not None}
 
     def stalled(self, now: float) -> list[int]:
-        """Partitions in which messages wait, and that have stood still for STALLED_AFTER seconds.
+        """Returns partitions with waiting messages and no progress for STALLED_AFTER seconds.
 
-        Without an end known from the broker nothing is said. `now` by the monotonic clock.
+        Leaves out those whose end the broker has not reported. `now` by the monotonic clock.
         """
         waiting = {number for number, lag in self.lags().items() if lag}
         partitions = list(self._partitions.items())
@@ -196,10 +198,10 @@ class Figures(Observer):
         )
 
     def ages(self, now: int) -> dict[int, float]:
-        """Seconds since the oldest message was created that is not committed, at most.
+        """Returns an upper bound on the age in seconds of the oldest message not committed yet.
 
-        0 where there is none. Known of it is only that it came after the last one that is
-        committed, and after there was last nothing to read.
+        0 where there is none. That message arrived after the last committed one, and after the
+        time when there was last nothing to read; more is not known.
         """
         ages = {}
         for number, lag in self.lags().items():

@@ -8,10 +8,12 @@ from typing import Any, Final, NoReturn
 
 from kafka_processor.config import SettingsError
 from kafka_processor.event.timestamps import milliseconds_of
-from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
-from kafka_processor.replay.outcomes import position_in
-from kafka_processor.replay.selection import ANY_ERROR, OUTCOMES, Position, Selection
+from kafka_processor.message_id import Position, position_in
+from kafka_processor.outcomes import ERROR_TYPES
+from kafka_processor.records import FIELDS, MAX_TEXT
+from kafka_processor.replay.selection import ANY_ERROR, REPLAYABLE, Selection
 
+TYPES: Final = [outcome for outcome in REPLAYABLE if outcome in ERROR_TYPES]
 DEFAULT_RATE: Final = 1000
 MAX_RATE: Final = 1_000_000
 TIME_FORM: Final = "RFC 3339, such as 2024-07-10T02:00:25Z or 2024-07-10T04:00:25+02:00"
@@ -76,7 +78,7 @@ def options_of(given: argparse.Namespace, topic: str) -> Options:
             return values
         return values[0] if values else None
 
-    outcomes = read("outcome", _outcomes, f"{ANY_ERROR}, {', '.join(OUTCOMES)}") or []
+    outcomes = read("outcome", _outcomes, f"{ANY_ERROR}, {', '.join(REPLAYABLE)}") or []
     selection = Selection(
         outcomes=frozenset().union(*outcomes),
         message_ids=frozenset(
@@ -113,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     choose = parser.add_argument_group("WHICH messages").add_argument
     choose(
         "--outcome", action="append", metavar="NAME",
-        help=f"filtered, skipped, {ANY_ERROR} (of any type), or one of {', '.join(OUTCOMES[2:])}",
+        help=f"filtered, skipped, {ANY_ERROR} (of any type), or one of {', '.join(TYPES)}",
     )  # fmt: skip
     choose("--field", action="append", metavar="NAME=VALUE",
            help="a listed field of the message; NAME= for absent, null or empty")  # fmt: skip
@@ -159,7 +161,7 @@ def _names(unknown: Sequence[str]) -> list[str]:
 def _outcomes(text: str) -> frozenset[str]:
     if text == ANY_ERROR:
         return ERROR_TYPES
-    if text not in OUTCOMES:
+    if text not in REPLAYABLE:
         raise ValueError
     return frozenset({text})
 

@@ -1,7 +1,7 @@
-"""The messages that may be replayed, and what was found out about each: 44 bytes a message.
+"""The messages that may be replayed, and what is known about each: 44 bytes a message.
 
-That a record names a message proves nothing: anyone who may write to an output can write one. So
-all that is known of a message is compared, and what contradicts itself is not sent.
+A record that names a message proves nothing: anyone who may write to an output can write one. So
+everything known about a message is compared, and a message is not sent if it is contradictory.
 """
 
 from array import array
@@ -11,39 +11,41 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Final
 
+from kafka_processor.message_id import Position
+from kafka_processor.outcomes import OUTCOMES
 from kafka_processor.replay.outcomes import NO_TIME, is_same_message, passed_on
-from kafka_processor.replay.selection import OUTCOMES, Position, Selection
+from kafka_processor.replay.selection import REPLAYABLE, Selection
 
-_CODES: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
-_BITS: Final = {"processed": 1} | {outcome: 2 << code for outcome, code in _CODES.items()}
-"""In the set of outcomes that the metrics tell of a message."""
-_IN_OUTPUT: Final = 256
-"""In the same set: processed-output has a record of it."""
+_CODES: Final[dict[str, int]] = {outcome: code for code, outcome in enumerate(REPLAYABLE)}
+_BITS: Final[dict[str, int]] = {outcome: 1 << bit for bit, outcome in enumerate(OUTCOMES)}
+"""In the set of outcomes that the metrics report for a message."""
+_IN_OUTPUT: Final = 1 << len(OUTCOMES)
+"""In the same set: processed-output has a record of the message."""
 
 
 class State(IntEnum):
-    """What is known of a candidate."""
+    """What is known about a candidate."""
 
     MISSING = 0
-    """Not met in the input (yet)."""
+    """Not found in the input, or not yet."""
     REPLACED = 1
-    """Another message is where it was."""
+    """Another message is at its position."""
     NOT_CHOSEN = 2
     """The message itself does not match the selection."""
     WAITING = 3
-    """Met and chosen: to be sent."""
+    """Found and chosen: to be sent."""
     REPEATED = 4
     """The input holds a committed copy of it."""
     SENT = 5
     """By this run."""
     REFUSED = 6
-    """The broker does not take its copy, or none can be made."""
+    """The broker rejects its copy, or the client cannot make one."""
     UNREADABLE = 7
     """It is there, but the client cannot read it."""
     CONTRADICTED = 8
-    """Another record tells something else: that it was processed, or failed in another way."""
+    """Another record says that it was processed, or failed in another way."""
     PENDING = 9
-    """Its record is forged: the group has not read it yet."""
+    """The group has not read it yet, so the record about it is forged."""
 
 
 GONE: Final = (State.MISSING, State.REPLACED)
@@ -52,21 +54,21 @@ _SAME_AS_BEFORE: Final = 255
 
 
 class PartitionCandidates:
-    """Those of one input partition, in the order of their offsets once `sort` was called."""
+    """The candidates of one input partition, in the order of their offsets after `sort`."""
 
     def __init__(self) -> None:
         self.offsets = array("q")
         self._outcomes = bytearray()
         self._marks = array("q")
         self._states = bytearray()
-        # Of the message that was met at the offset, at the first of its records:
+        # The columns below are about the message found at an offset, and stand at its first record.
         self._matching = bytearray()
-        """How many records, from the first on, are about this very message; 255 for more."""
+        """How many records, from the first on, are about this very message; at most 255."""
         self._created = array("q")
         self._passed_on = array("q")
         self._digests = array("q")
-        self._told = array("H")
-        """What processed-output and the metrics tell, as _BITS and _IN_OUTPUT."""
+        self._reported = array("H")
+        """What processed-output and the metrics report, as _BITS and _IN_OUTPUT."""
 
     def add(self, offset: int, outcome: str, mark: int) -> None:
         self.offsets.append(offset)
@@ -83,19 +85,19 @@ class PartitionCandidates:
             if self.offsets[index] == self.offsets[index - 1]:
                 self._states[index] = _SAME_AS_BEFORE
         self._matching = bytearray(len(order))
-        self._told = array("H", bytes(2 * len(order)))
+        self._reported = array("H", bytes(2 * len(order)))
         self._created, self._passed_on, self._digests = (
             array("q", bytes(8 * len(order))) for _ in range(3)
         )
 
     def forget_the_input(self) -> None:
-        """What was found in the input is to be found anew; what this run did stays."""
+        """Resets what was found in the input; what this run sent or was refused stays."""
         for index, state in enumerate(self._states):
             if state != _SAME_AS_BEFORE and state not in _FINAL:
                 self._states[index] = State.MISSING
 
     def state_of(self, offset: int) -> State | None:
-        """None: it is no candidate."""
+        """Returns None if it is not a candidate."""
         index = self._find(offset)
         return None if index is None else State(self._states[index])
 
@@ -112,14 +114,14 @@ class PartitionCandidates:
         selection: Selection,
         digest: int = 0,
     ) -> None:
-        """Looks at the message that is at a candidate's coordinates; `digest`: of key and value."""
+        """Judges the message found at a candidate's position; `digest`: of its key and value."""
         first = self._find(offset)
         if first is None or self._states[first] in _FINAL:
             return
-        # Several records of one id: of a topic that was made again, or forged ones.
+        # Several records have one id if a topic was recreated, or some are forged.
         matching = first
         for index in range(first, bisect_right(self.offsets, offset)):
-            outcome = OUTCOMES[self._outcomes[index]]
+            outcome = REPLAYABLE[self._outcomes[index]]
             if is_same_message(outcome, self._marks[index], fields, created):
                 self._swap(matching, index)
                 matching += 1
@@ -138,9 +140,9 @@ class PartitionCandidates:
             column[one], column[other] = column[other], column[one]
 
     def note_copy(self, offset: int, digest: int = 0) -> bool:
-        """A message of the input says that it is a copy of this one; False if that is not true.
+        """Takes a message that claims to be a copy of this one; returns False if it is not.
 
-        Where the message itself is gone nothing can be compared, and nothing be sent.
+        If the message itself is gone there is nothing to compare, and nothing to send.
         """
         index = self._find(offset)
         if index is None or self._states[index] == State.REPLACED:
@@ -154,59 +156,59 @@ class PartitionCandidates:
         return True
 
     def note_processed(self, offset: int, content: int) -> None:
-        """Of a record in processed-output, with what it has of the message (`passed_on`)."""
+        """Takes a record of processed-output; `content`: its `passed_on` hash."""
         index = self._find(offset)
         if index is not None and self._matching[index] and self._passed_on[index] == content:
-            self._told[index] |= _IN_OUTPUT
+            self._reported[index] |= _IN_OUTPUT
 
     def note_line(self, offset: int, outcome: str, mark: int) -> None:
-        """Of a metrics line."""
+        """Takes a metrics line."""
         index = self._find(offset)
         if index is None or not self._matching[index] or outcome not in _BITS:
             return
         created = None if self._created[index] == NO_TIME else self._created[index]
         if is_same_message("skipped", mark, None, created):
-            self._told[index] |= _BITS[outcome]
+            self._reported[index] |= _BITS[outcome]
 
     def settle(self, committed: int | None) -> None:
-        """Decides which of those that wait may be sent, once all is read and noted.
+        """Decides which of the waiting ones may be sent, once everything is read.
 
-        `committed`: the group's offset of before the outputs were read, None if it has none. What
-        a message at or behind it will become is still open, so a record about it is forged.
+        `committed`: the group's committed offset before the outputs were read, or None. A message
+        at or behind it has no outcome yet, so a record about it is forged.
         """
         for index, state in enumerate(self._states):
             if state != State.WAITING:
                 continue
             if committed is not None and self.offsets[index] >= committed:
                 self._states[index] = State.PENDING
-            elif not self._is_told(index):
+            elif not self._is_confirmed(index):
                 self._states[index] = State.CONTRADICTED
 
-    def _is_told(self, first: int) -> bool:
-        """Whether the other outputs say nothing else; then the first record is the one to believe.
+    def _is_confirmed(self, first: int) -> bool:
+        """Whether no other output contradicts its records. Moves the one to believe to the front.
 
-        With DELIVERY=at-least-once a message that failed or was filtered may also have a line that
-        says skipped, of a repeat; and one whose record the broker refused (publish_error) another
-        that says processed, of the attempt before.
+        With DELIVERY=at-least-once a message that failed or was filtered may also have a metrics
+        line that says skipped, from a repetition; and one with a publish_error may have a line that
+        says processed, from the attempt before.
         """
-        told = self._told[first]
-        if told & _IN_OUTPUT:
+        reported = self._reported[first]
+        if reported & _IN_OUTPUT:
             return False
-        if not told:
+        if not reported:
             return True  # metrics are off, or deleted
-        is_processed = bool(told & _BITS["processed"])
+        is_processed = bool(reported & _BITS["processed"])
         for index in range(first, first + self._matching[first]):
-            outcome = OUTCOMES[self._outcomes[index]]
-            if told & _BITS[outcome] and (outcome == "publish_error" or not is_processed):
+            outcome = REPLAYABLE[self._outcomes[index]]
+            if reported & _BITS[outcome] and (outcome == "publish_error" or not is_processed):
                 self._swap(first, index)
                 return True
-        return bool(told & _BITS["skipped"]) and not is_processed
+        return bool(reported & _BITS["skipped"]) and not is_processed
 
     def __iter__(self) -> Iterator[tuple[int, str, State]]:
-        """Offset, outcome and state of each, by offset."""
+        """Yields offset, outcome and state of each, by offset."""
         for offset, code, state in zip(self.offsets, self._outcomes, self._states, strict=True):
             if state != _SAME_AS_BEFORE:
-                yield offset, OUTCOMES[code], State(state)
+                yield offset, REPLAYABLE[code], State(state)
 
     def _find(self, offset: int) -> int | None:
         index = bisect_left(self.offsets, offset)
@@ -216,7 +218,7 @@ class PartitionCandidates:
 
 
 class Candidates:
-    """Those of all partitions of the input."""
+    """The candidates of all input partitions."""
 
     def __init__(self) -> None:
         self.partitions: dict[int, PartitionCandidates] = {}
@@ -228,7 +230,7 @@ class Candidates:
         self.partitions[partition].add(offset, outcome, mark)
 
     def sort(self) -> None:
-        """To be called once, after the last `add`."""
+        """Call it once, after the last `add`."""
         self.partitions = dict(sorted(self.partitions.items()))
         for candidates in self.partitions.values():
             candidates.sort()
@@ -249,7 +251,7 @@ class Candidates:
         self.partitions[position[0]].set_state(position[1], state)
 
     def counts(self) -> Counter[tuple[int, str, State]]:
-        """How many there are of each partition, outcome and state."""
+        """Returns how many there are by partition, outcome and state."""
         return Counter(
             (partition, outcome, state)
             for partition, candidates in self.partitions.items()
@@ -262,14 +264,14 @@ class Candidates:
         )
 
     def positions(self, *states: State) -> Iterator[Position]:
-        """Of all in one of these states, by partition and offset."""
+        """Yields those in one of these states, by partition and offset."""
         for partition, candidates in self.partitions.items():
             for offset, _, state in candidates:
                 if state in states:
                     yield partition, offset
 
     def ranges(self, state: State) -> Iterator[tuple[int, int, int]]:
-        """Partition, first and last offset of those in this state, where there are any."""
+        """Yields partition, first and last offset of those in this state."""
         for partition, candidates in self.partitions.items():
             offsets = [offset for offset, _, each in candidates if each == state]
             if offsets:

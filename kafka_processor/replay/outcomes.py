@@ -1,10 +1,9 @@
-"""The records of the outputs → what they tell of the messages that they are about.
+"""The records of the outputs → what they say about the messages of the input.
 
-Each comes with a *mark*, by which `is_same_message` finds out whether a message is still the one
-that the record is about: a topic that was made again has other messages at the same coordinates.
+Each has a *mark*, by which `is_same_message` finds out whether the message at a position is still
+the one that the record is about: a topic that was recreated has other messages there.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -13,19 +12,18 @@ from msgspec import Struct
 
 from kafka_processor.checks import read_event
 from kafka_processor.event.timestamps import event_time, is_numeric_string, milliseconds_of, rfc3339
-from kafka_processor.records import ERROR_TYPES, FIELDS, LoginEvent
-from kafka_processor.replay.selection import Position, Told
+from kafka_processor.message_id import Position, position_in
+from kafka_processor.outcomes import ERROR_TYPES
+from kafka_processor.records import FIELDS, LoginEvent
+from kafka_processor.replay.selection import OutcomeRecord
 
 NO_TIME: Final = -1
 NOT_PROCESSED: Final = -1
-"""No hash of Python's has this value."""
+"""Python's `hash` never returns it."""
 PUBLISHED_WITHIN: Final = 600_000
-"""Milliseconds between the look at a skipped message and the publication of its metrics line, at
-the most: a batch that takes longer loses its partitions."""
+"""Milliseconds, at most, from the check of a skipped message to the publication of its metrics
+line: a batch that takes longer loses its partitions."""
 
-_ID: Final = re.compile(r"(?P<topic>[a-zA-Z0-9._-]{1,249})-(?P<p>[0-9]{1,10})-(?P<o>[0-9]{1,19})")
-_MAX_PARTITION: Final = 2**31 - 1
-_MAX_OFFSET: Final = 2**63 - 1
 _MAX_TIME: Final = 2**50
 
 
@@ -71,86 +69,82 @@ class _Lines(Struct):
     message_details: list[_Line]
 
 
-class Outcome(NamedTuple):
-    """One outcome of one message of the input topic."""
+class FoundOutcome(NamedTuple):
+    """One outcome of one message of the input topic, as a record reports it."""
 
     position: Position
-    told: Told
+    record: OutcomeRecord
     mark: int
     is_repeat: bool
 
 
 class UnknownForm(Exception):
-    """A record that is none of ours."""
+    """A record that no daemon writes."""
 
 
-def position_in(topic: str, message_id: str) -> Position | None:
-    """Partition and offset of a message of this topic; None: it is another's, or no id."""
-    match = _ID.fullmatch(message_id)
-    if not match or match["topic"] != topic:
-        return None
-    partition, offset = int(match["p"]), int(match["o"])
-    # Leading zeros would make two ids of one message.
-    if str(partition) != match["p"] or str(offset) != match["o"]:
-        return None
-    return (partition, offset) if partition <= _MAX_PARTITION and offset <= _MAX_OFFSET else None
-
-
-def failed(input_topic: str, value: bytes) -> Iterator[Outcome]:
-    """Of a record in processed-errors. Raises UnknownForm."""
+def failed(input_topic: str, value: bytes) -> Iterator[FoundOutcome]:
+    """Reads a record of processed-errors. Raises UnknownForm."""
     record = _decoded(_decode_failed, value)
     position = position_in(input_topic, record.message_id)
     if position is None:
         return
     if record.error_type not in ERROR_TYPES:
         raise UnknownForm
-    told = Told(
-        record.error_type,
-        _milliseconds(record.timestamp),
-        None if record.source.timestamp is None else _milliseconds(record.source.timestamp),
+    created = None if record.source.timestamp is None else _milliseconds(record.source.timestamp)
+    found = OutcomeRecord(
+        outcome=record.error_type,
+        written=_milliseconds(record.timestamp),
+        created=created,
         has_user=True,
         user_id=record.user_id,
-        # A publish_error comes without the content that there is.
+        # A publish_error leaves out the content that the message has.
         has_fields=record.error_type != "publish_error",
         fields=record.message_content,
     )
-    mark = NO_TIME if told.created is None else told.created
-    yield Outcome(position, told, mark, record.replay_of is not None)
+    mark = NO_TIME if created is None else created
+    yield FoundOutcome(position, found, mark, record.replay_of is not None)
 
 
-def filtered(input_topic: str, value: bytes) -> Iterator[Outcome]:
-    """Of a record in cleaned-data. Raises UnknownForm."""
+def filtered(input_topic: str, value: bytes) -> Iterator[FoundOutcome]:
+    """Reads a record of cleaned-data. Raises UnknownForm."""
     record = _decoded(_decode_filtered, value)
     position = position_in(input_topic, record.message_id)
     if position is None:
         return
-    told = Told(
-        "filtered",
-        _milliseconds(record.timestamp),
+    found = OutcomeRecord(
+        outcome="filtered",
+        written=_milliseconds(record.timestamp),
         has_user=True,
         user_id=record.user_id,
         has_fields=True,
         fields=record.message_content,
     )
-    yield Outcome(
-        position, told, _fingerprint(record.message_content), record.replay_of is not None
-    )
+    mark = _fingerprint(record.message_content)
+    yield FoundOutcome(position, found, mark, record.replay_of is not None)
 
 
-def measured(input_topic: str, value: bytes) -> Iterator[Outcome]:
-    """Of a record in metrics-output, whatever the outcomes. Raises UnknownForm."""
+def measured(input_topic: str, value: bytes) -> Iterator[FoundOutcome]:
+    """Reads a record of metrics-output, whatever the outcomes. Raises UnknownForm."""
     for line in _decoded(_decode_lines, value).message_details:
         position = position_in(input_topic, line.message_id)
         if position is not None:
-            written = _milliseconds(line.timestamp)
-            mark = NO_TIME if line.latency is None else _earlier(written, line.latency)
-            yield Outcome(position, Told(line.outcome, written), mark, line.replay_of is not None)
+            found = OutcomeRecord(outcome=line.outcome, written=_milliseconds(line.timestamp))
+            mark = NO_TIME if line.latency is None else _earlier(found.written, line.latency)
+            yield FoundOutcome(position, found, mark, line.replay_of is not None)
+
+
+def skipped(input_topic: str, value: bytes) -> Iterator[FoundOutcome]:
+    """Reads the skipped messages of a metrics record, quickly where there are none."""
+    if b"skipped" in value:
+        for found in measured(input_topic, value):
+            if found.record.outcome == "skipped":
+                yield found
 
 
 def processed(input_topic: str, value: bytes) -> tuple[Position, int] | None:
-    """Of a record in processed-output: the message, and `passed_on` of it. Raises UnknownForm.
+    """Reads a record of processed-output: its message, and `passed_on` of it. Raises UnknownForm.
 
-    Nothing that a key is needed for is looked at.
+    Compares only fields that need no key.
     """
     record = _decoded(_decode_processed, value)
     position = position_in(input_topic, record.message_id)
@@ -160,7 +154,7 @@ def processed(input_topic: str, value: bytes) -> tuple[Position, int] | None:
 
 
 def passed_on(fields: Mapping[str, Any] | None) -> int:
-    """What a record in processed-output must have of a message; NOT_PROCESSED: there is none."""
+    """Returns a hash of what processed-output must have of a message; NOT_PROCESSED if nothing."""
     get = (fields or {}).get
     texts = get("app_version"), get("device_type"), get("locale")
     timestamp = get("timestamp")
@@ -173,14 +167,8 @@ def passed_on(fields: Mapping[str, Any] | None) -> int:
     return hash((*texts, event_time(timestamp)))
 
 
-def skipped(input_topic: str, value: bytes) -> Iterator[Outcome]:
-    """The same, as fast as can be where nothing of it was skipped."""
-    if b"skipped" in value:
-        yield from (each for each in measured(input_topic, value) if each.told.outcome == "skipped")
-
-
 def fields_of(value: bytes | None) -> dict[str, Any] | None:
-    """The listed fields of a message, as they came; None if it is no JSON object."""
+    """Returns the listed fields of a message, as they came; None if it is not a JSON object."""
     event = read_event(value)
     return msgspec.structs.asdict(event) if isinstance(event, LoginEvent) else event.fields
 
@@ -188,26 +176,26 @@ def fields_of(value: bytes | None) -> dict[str, Any] | None:
 def is_same_message(
     outcome: str, mark: int, fields: Mapping[str, Any] | None, created: int | None
 ) -> bool:
-    """Whether a message at some coordinates is the one that had the outcome there.
+    """Whether the message at a position is the one that had the outcome there.
 
-    Failed: it has the very timestamp of the record's `source`. Filtered: it has the same fields.
-    Skipped: its time is, within ten minutes, what the metrics line says.
+    A failed message has exactly the timestamp of the record's `source`, a filtered one the same
+    fields, a skipped one a timestamp within ten minutes of what the metrics line says.
     """
     if outcome == "filtered":
         return mark == _fingerprint(fields or {})
     if outcome == "skipped" and created is not None:
         return abs(mark - created) <= PUBLISHED_WITHIN
-    # What is no time between 1970 and 9999 is null in the record.
+    # A timestamp outside 1970 to 9999 is null in the record.
     is_writable = created is not None and rfc3339(created) is not None
     return mark == (created if is_writable else NO_TIME)
 
 
 def _fingerprint(fields: Mapping[str, Any]) -> int:
-    """Equal, within this process, for a message and its `message_content`: a 64-bit hash."""
+    """Returns a 64-bit hash, equal within this process for a message and its `message_content`."""
     timestamp = fields.get("timestamp")
     if isinstance(timestamp, int):
         try:
-            timestamp = float(timestamp)  # as which long ones are written
+            timestamp = float(timestamp)  # msgspec reads large ones from a record as floats
         except OverflowError:  # null in the record
             timestamp = None
     values = (timestamp, *(fields.get(name) for name in _UNMASKED))

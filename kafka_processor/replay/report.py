@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
+from kafka_processor.message_id import Position, id_at
 from kafka_processor.replay.candidates import GONE, Candidates, State
 from kafka_processor.replay.finding import RULED_OUT
-from kafka_processor.replay.selection import OUTCOMES, Position
+from kafka_processor.replay.selection import REPLAYABLE
 
 WIDTH: Final = 80
 EXAMPLES: Final = 5
@@ -77,7 +78,7 @@ class Report:
             "forged_copies": self._forged_copies_found,
             "repeats_left_out": self._repeats_left_out,
             "unknown_records": dict(self._unknown_records),
-            "by_outcome": {o: n for o in OUTCOMES if (n := self._count(self._state, outcome=o))},
+            "by_outcome": {o: n for o in REPLAYABLE if (n := self._count(self._state, outcome=o))},
             "by_partition": {str(p): n for p, n in self._by_partition(self._state).items()},
             "examples": list(self._ids(self._state, limit=EXAMPLES)),
             "gone_ids": list(self._ids(*GONE)),
@@ -133,11 +134,11 @@ class Report:
         yield f"{_messages(self._chosen())} chosen in {self._topic}"
         yield ""
         yield " " * _LABEL_WIDTH + "".join(f"  {title:>15}" for title in shown)
-        for outcome in OUTCOMES:
+        for outcome in REPLAYABLE:
             counts = [self._count(*states, outcome=outcome) for states in shown.values()]
             if any(counts):
                 yield _row(outcome, counts)
-        if sum(any(o == outcome for _, o, _ in self._counts) for outcome in OUTCOMES) > 1:
+        if sum(any(o == outcome for _, o, _ in self._counts) for outcome in REPLAYABLE) > 1:
             yield _row("all", [self._count(*states) for states in shown.values()])
 
     def _remarks(self) -> Iterator[str]:
@@ -201,7 +202,7 @@ class Report:
         return map(self._id, islice(self._candidates.positions(*states), limit))
 
     def _id(self, position: Position) -> str:
-        return f"{self._topic}-{position[0]}-{position[1]}"
+        return id_at(self._topic, *position)
 
     def _named(self, *states: State) -> str:
         named = ", ".join(self._ids(*states, limit=EXAMPLES))

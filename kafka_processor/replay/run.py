@@ -14,20 +14,21 @@ from typing import Final
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
+from kafka_processor.event.headers import original_of
+from kafka_processor.message_id import Position
 from kafka_processor.replay.candidates import Candidates, State
 from kafka_processor.replay.copies import (
     Digester,
     Pace,
     UnreadableHeaders,
     headers_of,
-    original_of,
 )
 from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import fields_of
 from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.scanning import Span, TopicScanner
-from kafka_processor.replay.selection import Position, Selection
+from kafka_processor.replay.selection import Selection
 from kafka_processor.replay.sending import CopySender
 
 MAX_FORGED: Final = 100

@@ -1,48 +1,47 @@
-"""Which messages are chosen: by their coordinates, by their outcome's record, by themselves.
+"""Which messages a replay selects: by position, by the record of their outcome, by their content.
 
-An outcome's record tells less than the message: `ip` and `device_id` are masked in it, and of a
-skipped message there is only a metrics line. So a record only rules out what it certainly tells,
-and the message itself decides. The record's word is the last where the message is gone.
+The record of an outcome says less than the message: `ip` and `device_id` are masked, and a skipped
+message has only a metrics line. So a record can rule a message out, but only the message itself can
+confirm it. Where the message is gone, the record decides.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
-from kafka_processor.records import ErrorType
+from kafka_processor.message_id import Position
+from kafka_processor.outcomes import OUTCOMES, Outcome
 
 ANY_ERROR: Final = "error"
-OUTCOMES: Final = ("filtered", "skipped", *get_args(ErrorType))
-"""The outcomes that can be replayed."""
+REPLAYABLE: Final[tuple[Outcome, ...]] = tuple(each for each in OUTCOMES if each != "processed")
 
 LATEST: Final = 3_600_000
-"""Milliseconds that a message may be dated after its outcome was written: Kafka's default for
-`message.timestamp.after.max.ms`."""
-
-Position = tuple[int, int]
-"""Partition and offset in the input topic."""
+"""Milliseconds that the timestamp of a message may be later than the record of its outcome: Kafka's
+default for `message.timestamp.after.max.ms`."""
 
 
-class Told(NamedTuple):
-    """What the record of an outcome tells of its message; times in milliseconds."""
+class OutcomeRecord(NamedTuple):
+    """What the record of an outcome says about its message; times in milliseconds."""
 
     outcome: str
     written: int
     created: int | None = None
-    """The message's own time, where the record has it."""
+    """The message's timestamp, if the record has it."""
     has_user: bool = False
-    """Whether `user_id` is what the message has; None then: none that is valid."""
+    """Whether the record says which user the message has."""
     user_id: str | None = None
+    """With `has_user`, None means that the message has no valid one."""
     has_fields: bool = False
-    """Whether `fields` is what the message has; None then: it is no JSON object."""
+    """Whether the record says which fields the message has."""
     fields: Mapping[str, Any] | None = None
-    """As in `message_content` (contract)."""
+    """As in `message_content` (contract). With `has_fields`, None means that the message is not a
+    JSON object."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What the options say. All that are given must hold; one that is empty is not given."""
+    """The options. A message must match all that are given; an empty one is not given."""
 
     outcomes: frozenset[str] = frozenset()
     message_ids: frozenset[Position] = frozenset()
@@ -51,12 +50,12 @@ class Selection:
     to_offset: int | None = None
     """Exclusive."""
     since: int | None = None
-    """Milliseconds, of the message's record timestamp; inclusive."""
+    """The message's record timestamp in milliseconds; inclusive."""
     until: int | None = None
     """Exclusive."""
     users: frozenset[str] = frozenset()
     fields: tuple[tuple[str, str], ...] = ()
-    """Names and values, see `field_matches`."""
+    """Names and values; see `field_matches`."""
     include_repeats: bool = False
 
     def takes_position(self, partition: int, offset: int) -> bool:
@@ -70,23 +69,23 @@ class Selection:
     def takes_outcome(self, outcome: str) -> bool:
         return not self.outcomes or outcome in self.outcomes
 
-    def may_take(self, told: Told) -> bool:
+    def may_take(self, record: OutcomeRecord) -> bool:
         """False if the record alone rules the message out."""
-        if not self.takes_outcome(told.outcome):
+        if not self.takes_outcome(record.outcome):
             return False
-        if self.users and told.has_user and told.user_id not in self.users:
+        if self.users and record.has_user and record.user_id not in self.users:
             return False
-        if told.created is not None and not self._takes_time(told.created):
+        if record.created is not None and not self._takes_time(record.created):
             return False
-        if self.since is not None and told.written + LATEST < self.since:
+        if self.since is not None and record.written + LATEST < self.since:
             return False
-        return not told.has_fields or all(
-            _may_match(told.fields, name, wanted) for name, wanted in self.fields
+        return not record.has_fields or all(
+            _may_match(record.fields, name, wanted) for name, wanted in self.fields
         )
 
     def takes_message(self, fields: Mapping[str, Any] | None, created: int | None) -> bool:
-        """`fields` as the message has them, None if it is no JSON object; `created` in
-        milliseconds, None without a record timestamp."""
+        """`fields` as in the message, None if it is not a JSON object; `created` in milliseconds,
+        None without a record timestamp."""
         if self.users:
             user = (fields or {}).get("user_id")
             if not isinstance(user, str) or user not in self.users:
@@ -94,11 +93,6 @@ class Selection:
         if not self._takes_time(created):
             return False
         return all(field_matches(fields, name, wanted) for name, wanted in self.fields)
-
-    @property
-    def looks_inside(self) -> bool:
-        """Whether it takes the message itself to decide."""
-        return bool(self.users or self.fields)
 
     def _takes_time(self, created: int | None) -> bool:
         if self.since is None and self.until is None:
@@ -111,9 +105,9 @@ class Selection:
 
 
 def field_matches(fields: Mapping[str, Any] | None, name: str, wanted: str) -> bool:
-    """Whether a message's field has this value: a string as it is, else its JSON text.
+    """Whether a message's field has this value: a string as it is, any other as its JSON text.
 
-    An empty `wanted` stands for absent, null and the empty string. A message that is no JSON
+    An empty `wanted` stands for absent, null and the empty string. A message that is not a JSON
     object has no fields and matches nothing, not even that.
     """
     if fields is None:
@@ -127,14 +121,14 @@ def field_matches(fields: Mapping[str, Any] | None, name: str, wanted: str) -> b
         return False
     try:
         return json.dumps(value) == wanted
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # more digits than Python converts
         return False
 
 
 def _may_match(content: Mapping[str, Any] | None, name: str, wanted: str) -> bool:
-    """The same from `message_content`: False only where that is certain.
+    """Does the same for `message_content`, and returns False only where that is certain.
 
-    A null there may stand for a value of the wrong type or length.
+    A null there may stand for a value that is too long or of the wrong type.
     """
     if content is None:
         return False

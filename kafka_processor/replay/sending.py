@@ -20,10 +20,10 @@ from kafka_processor.clients.kafka_errors import (
     is_purged,
 )
 from kafka_processor.config import Settings
+from kafka_processor.message_id import Position, id_at
 from kafka_processor.replay.copies import headers_of, headers_of_copy
 from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
 from kafka_processor.replay.scanning import silent_log
-from kafka_processor.replay.selection import Position
 
 MAX_COPIES: Final = 1000
 """In one transaction."""
@@ -107,7 +107,7 @@ class CopySender:
                 self._client.begin_transaction()
                 self._deadline = time.monotonic() + min(MAX_SECONDS, self._timeout / 4)
             self._open.append((partition, offset))
-            self._produce(original, partition, f"{self._topic}-{partition}-{offset}")
+            self._produce(original, partition, id_at(self._topic, partition, offset))
         except KafkaException as exception:
             error = error_of(exception)
             self._raise_failures()

@@ -84,7 +84,7 @@ def work(
         consumer,
         producer,
         Pipeline(settings, key, limits=limits, notes_trace_parents=watchers.notes_trace_parents),
-        SummaryPrinter(settings, key_id(key), former_key_id(key)),
+        SummaryPrinter(settings, key_id(key), former_key_id=former_key_id(key)),
         log,
         watchers.observers,
         LimitLookup(settings, admin, limits, log),

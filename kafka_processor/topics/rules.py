@@ -7,10 +7,11 @@ from typing import Final
 
 from kafka_processor.config import Settings
 from kafka_processor.event.labels import MAX_DEVICE_TYPES, MAX_LOCALES, OTHER
+from kafka_processor.message_id import id_at
 from kafka_processor.metrics import MessageMetrics, topics_of_outcomes
+from kafka_processor.outcomes import ERROR_TYPES
 from kafka_processor.record_limits import DEFAULT_LIMIT, size_alone
 from kafka_processor.records import (
-    ERROR_TYPES,
     CleanedRecord,
     ErrorRecord,
     ProcessedRecord,
@@ -153,34 +154,55 @@ def smallest_limits(settings: Settings) -> dict[str, int]:
 
 def _shortest_processed(settings: Settings) -> ProcessedRecord:
     version = min(settings.accepted_app_versions, key=len)
-    id_ = f"{settings.input_topic}-0-0"
-    return ProcessedRecord(id_, "u", version, "d", "::", "l", "0" * 64, "0" * 8, _TIME)
+    return ProcessedRecord(
+        message_id=id_at(settings.input_topic, 0, 0),
+        user_id="u",
+        app_version=version,
+        device_type="d",
+        ip="::",
+        locale="l",
+        device_id="0" * 64,
+        key_id="0" * 8,
+        timestamp=_TIME,
+    )
 
 
 def _shortest_cleaned(settings: Settings) -> CleanedRecord:
     content = dict.fromkeys(
         ("user_id", "ip", "app_version", "device_type", "timestamp", "locale"), "0"
     )
-    id_ = f"{settings.input_topic}-0-0"
-    return CleanedRecord(id_, "u", "filtered_app_version", {**content}, _TIME)
+    return CleanedRecord(
+        message_id=id_at(settings.input_topic, 0, 0),
+        user_id="u",
+        clean_type="filtered_app_version",
+        message_content={**content},
+        timestamp=_TIME,
+    )
 
 
 def _longest_id(settings: Settings) -> str:
-    return f"{settings.input_topic}-{_LARGEST_PARTITION}-{_LARGEST_OFFSET}"
+    return id_at(settings.input_topic, _LARGEST_PARTITION, _LARGEST_OFFSET)
 
 
 def _smallest_error(settings: Settings) -> ErrorRecord:
     """A `publish_error` without user, about the message with the longest id."""
     longest_topic = max(settings.output_topics, key=len)
     return ErrorRecord(
-        _longest_id(settings),
-        None,
-        "publish_error",
-        f"{longest_topic} takes records of at most {2**31} bytes, this one has {2**31}",
-        None,
-        Source(settings.input_topic, _LARGEST_PARTITION, _LARGEST_OFFSET, _TIME),
-        _TIME,
-        _longest_id(settings),
+        message_id=_longest_id(settings),
+        user_id=None,
+        error_type="publish_error",
+        error_message=(
+            f"{longest_topic} takes records of at most {2**31} bytes, this one has {2**31}"
+        ),
+        message_content=None,
+        source=Source(
+            topic=settings.input_topic,
+            partition=_LARGEST_PARTITION,
+            offset=_LARGEST_OFFSET,
+            timestamp=_TIME,
+        ),
+        timestamp=_TIME,
+        replay_of=_longest_id(settings),
     )
 
 
@@ -200,19 +222,19 @@ def _largest_summary(settings: Settings) -> SummaryRecord:
         return dict.fromkeys(names, LARGEST_COUNT)
 
     return SummaryRecord(
-        settings.consumer_group,
-        settings.input_topic,
-        _LARGEST_PARTITION,
-        _LARGEST_OFFSET,
-        _LARGEST_OFFSET,
-        LARGEST_COUNT,
-        LARGEST_COUNT,
-        LARGEST_COUNT,
-        LARGEST_COUNT,
-        LARGEST_COUNT,
-        LARGEST_COUNT,
-        dict.fromkeys(ERROR_TYPES, LARGEST_COUNT),
-        counts(MAX_DEVICE_TYPES, _LONGEST_DEVICE_TYPE),
-        counts(MAX_LOCALES, _LONGEST_LOCALE),
-        _TIME,
+        consumer_group=settings.consumer_group,
+        source_topic=settings.input_topic,
+        source_partition=_LARGEST_PARTITION,
+        next_offset=_LARGEST_OFFSET,
+        counted_since_offset=_LARGEST_OFFSET,
+        total_received_count=LARGEST_COUNT,
+        processed_count=LARGEST_COUNT,
+        filtered_count=LARGEST_COUNT,
+        skipped_count=LARGEST_COUNT,
+        error_count=LARGEST_COUNT,
+        replayed_count=LARGEST_COUNT,
+        error_type_counts=dict.fromkeys(ERROR_TYPES, LARGEST_COUNT),
+        device_type_counts=counts(MAX_DEVICE_TYPES, _LONGEST_DEVICE_TYPE),
+        locale_counts=counts(MAX_LOCALES, _LONGEST_LOCALE),
+        timestamp=_TIME,
     )

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from kafka_processor.outcomes import ErrorType, Outcome
 from kafka_processor.pipeline import Work
-from kafka_processor.records import ErrorType, Outcome
 
 ERROR_TYPES: tuple[ErrorType, ...] = (
     "parse_error",

@@ -232,7 +232,19 @@ def planned(
     next_offset: int | None = None,
 ) -> Stretch:
     offset = committed if next_offset is None else next_offset
-    snapshot = Snapshot(1, offset, "deadbeef", since, 0, 0, 0, 0, {}, {}, {})
+    snapshot = Snapshot(
+        version=1,
+        next_offset=offset,
+        key_id="deadbeef",
+        counted_since_offset=since,
+        processed=0,
+        filtered=0,
+        skipped=0,
+        replayed=0,
+        errors={},
+        device_types={},
+        locales={},
+    )
     stored = Committed(committed, encode(snapshot).decode())
     return stretch_of(0, span or Span(0, 100), stored, None, wanted or Wanted())
 

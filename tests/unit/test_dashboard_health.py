@@ -10,7 +10,17 @@ from kafka_processor.dashboard.group import Group, Member, assigned, member_rows
 from kafka_processor.dashboard.health import Level, Signs, judge
 
 GROUP = Group("stable", (Member("one", (0, 1)),), {0: 100, 1: 50}, {}, {0: 100, 1: 50})
-WELL = Signs("", [], [], GROUP, 500.0, 30_000, 1500, 0, 0.4)
+WELL = Signs(
+    trouble="",
+    missing=[],
+    unread=[],
+    group=GROUP,
+    rate=500.0,
+    messages=30_000,
+    failed=1500,
+    skipped=0,
+    quiet_for=0.4,
+)
 
 
 def waiting(count: int) -> Group:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_processor.dashboard.latency import bucket_of, percentile, seconds_of
-from kafka_processor.dashboard.timeline import MOST_POINTS, Kind, Timeline
+from kafka_processor.dashboard.timeline import MOST_POINTS, Timeline
+from kafka_processor.outcomes import Kind
 
 NOW = 1_720_000_000
 WINDOW = 900

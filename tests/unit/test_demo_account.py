@@ -8,11 +8,11 @@ from dev.demo_account import Account, close_account
 from dev.demo_ledger import Ledger
 from dev.demo_screen import printable
 from kafka_processor.config import load_settings
+from kafka_processor.outcomes import Outcome
 from kafka_processor.records import (
     ErrorRecord,
     MessageDetails,
     MetricsRecord,
-    Outcome,
     ProcessedRecord,
     Source,
     SummaryRecord,
@@ -40,18 +40,30 @@ def ledger(
     for offset in range(received):
         take("user-login", b"{}", offset)
     for offset in processed:
-        record = ProcessedRecord(f"user-login-0-{offset}", *["x"] * 8)
+        fields = dict.fromkeys(ProcessedRecord.__struct_fields__[:-1], "x")
+        record = ProcessedRecord(**fields | {"message_id": f"user-login-0-{offset}"})
         take("processed-output", encode(record))
-    source = Source("user-login", 0, 0, None)
+    source = Source(topic="user-login", partition=0, offset=0, timestamp=None)
     for offset in failed:
         error = ErrorRecord(
-            f"user-login-0-{offset}", None, "parse_error", "no JSON", None, source, TIME
+            message_id=f"user-login-0-{offset}",
+            user_id=None,
+            error_type="parse_error",
+            error_message="not JSON",
+            message_content=None,
+            source=source,
+            timestamp=TIME,
         )
         take("processed-errors", encode(error))
     outcomes: dict[int, Outcome] = dict.fromkeys(skipped, "skipped")
     lines = [
         MessageDetails(
-            f"user-login-0-{offset}", outcomes.get(offset, "processed"), None, 0.0, 0.1, TIME
+            message_id=f"user-login-0-{offset}",
+            outcome=outcomes.get(offset, "processed"),
+            topic=None,
+            processing_time=0.0,
+            latency=0.1,
+            timestamp=TIME,
         )
         for offset in range(received)
     ]
@@ -59,14 +71,22 @@ def ledger(
     counts = {"processed": 2, "filtered": 0, "skipped": 1, "parse_error": 1} | (summary or {})
     errors = {"parse_error": counts["parse_error"]}
     total = sum(counts.values())
-    of_outcomes = (
-        counts["processed"],
-        counts["filtered"],
-        counts["skipped"],
-        errors["parse_error"],
-    )
     summary_record = SummaryRecord(
-        "group", "user-login", 0, 4, 0, total, *of_outcomes, 0, errors, {}, {}, TIME
+        consumer_group="group",
+        source_topic="user-login",
+        source_partition=0,
+        next_offset=4,
+        counted_since_offset=0,
+        total_received_count=total,
+        processed_count=counts["processed"],
+        filtered_count=counts["filtered"],
+        skipped_count=counts["skipped"],
+        error_count=errors["parse_error"],
+        replayed_count=0,
+        error_type_counts=errors,
+        device_type_counts={},
+        locale_counts={},
+        timestamp=TIME,
     )
     take("summary-output", encode(summary_record))
     return seen

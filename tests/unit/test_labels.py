@@ -81,7 +81,21 @@ def forged_summary() -> SummaryRecord:
     """As anybody may write it who may write to the topic."""
     counts = {"RU": 3, DEVICE_ID: 2, ADDRESS: 1, "\x1b[31m": 1, "android": 4}
     return SummaryRecord(
-        "kafka-processor", "user-login", 0, 9, 0, 11, 11, 0, 0, 0, 0, {}, counts, counts, ""
+        consumer_group="kafka-processor",
+        source_topic="user-login",
+        source_partition=0,
+        next_offset=9,
+        counted_since_offset=0,
+        total_received_count=11,
+        processed_count=11,
+        filtered_count=0,
+        skipped_count=0,
+        error_count=0,
+        replayed_count=0,
+        error_type_counts={},
+        device_type_counts=counts,
+        locale_counts=counts,
+        timestamp="",
     )
 
 

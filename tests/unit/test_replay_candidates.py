@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kafka_processor.event.headers import original_of
 from kafka_processor.replay.candidates import Candidates, PartitionCandidates, State
 from kafka_processor.replay.copies import (
     Digester,
@@ -14,13 +15,11 @@ from kafka_processor.replay.copies import (
     UnreadableHeaders,
     headers_of,
     headers_of_copy,
-    original_of,
 )
 from kafka_processor.replay.outcomes import (
     NO_TIME,
     is_same_message,
     passed_on,
-    position_in,
 )
 from kafka_processor.replay.selection import Selection
 
@@ -127,24 +126,6 @@ def test_a_failed_message_without_a_time_has_none_still() -> None:
     assert is_same_message("parse_error", NO_TIME, None, 10**17)  # null in the record
     assert not is_same_message("parse_error", NO_TIME, None, TIME)
     assert not is_same_message("parse_error", TIME, None, None)
-
-
-@given(
-    st.sampled_from(["user-login-0-5", "user-login-1-2", "user-login-12-3456789"])
-    | st.text("user-login0123456789./", max_size=30)
-    | st.text()
-)
-def test_ids(text: str) -> None:
-    position = position_in("user-login", text)
-    assert position is None or text == f"user-login-{position[0]}-{position[1]}"
-
-
-def test_ids_of_other_topics() -> None:
-    assert position_in("user-login", "user-login-0-5") == (0, 5)
-    assert position_in("user-login-0", "user-login-0-5-7") == (5, 7)
-    for text in ("user-login-05-1", "user-login-0-01", "x-user-login-0-1", "user-login-0-5\n",
-                 f"user-login-0-{2**63}", f"user-login-{2**31}-0", "user-login-٣-1"):  # fmt: skip
-        assert position_in("user-login", text) is None
 
 
 headers = st.lists(

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
+from kafka_processor.outcomes import ERROR_TYPES
+from kafka_processor.records import FIELDS, MAX_TEXT
 from kafka_processor.replay.candidates import Candidates, State
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import NO_TIME, _fingerprint, fields_of
-from kafka_processor.replay.selection import Selection, Told, field_matches
+from kafka_processor.replay.selection import OutcomeRecord, Selection, field_matches
 from tests.unit.hostile_events import events
 from tests.unit.pipeline_runs import (
     EVENT,
@@ -92,8 +93,8 @@ def test_outcomes() -> None:
 
 def test_a_message_written_down_long_before_is_ruled_out() -> None:
     hour = 3_600_000
-    assert not Selection(since=2 * hour).may_take(Told("filtered", hour - 1))
-    assert Selection(since=2 * hour).may_take(Told("filtered", hour + 1))
+    assert not Selection(since=2 * hour).may_take(OutcomeRecord("filtered", hour - 1))
+    assert Selection(since=2 * hour).may_take(OutcomeRecord("filtered", hour + 1))
 
 
 @given(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.records import Outcome, decode_snapshot
+from kafka_processor.outcomes import Outcome
+from kafka_processor.records import decode_snapshot
 from kafka_processor.summary_printer import PartitionCounts, SummaryPrinter
 from tests.unit.pipeline_runs import NOW, settings
 from tests.unit.summary_runs import (
@@ -106,7 +107,7 @@ def test_stored_counts_of_what_is_no_longer_a_label_are_kept_as_other() -> None:
     locales = {**invented, "RU": 7, "__other__": 2, "593-47-5928": 1, "ru RU": 1}
     counts = PartitionCounts(0)
     counts.next_offset = 71
-    counts.processed = 71
+    counts.kinds["processed"] = 71
     counts.locales, counts.device_types = dict(locales), {"android": 70, "1.2.3.4": 1}
     metadata = counts.snapshot("0123abcd")
     assert restored(metadata, 71)["locale_counts"] == {"__other__": 64, "RU": 7}
@@ -149,19 +150,17 @@ def largest_counts() -> PartitionCounts:
     assert not any(is_locale(name + letter) for name in locales for letter in "a1-_")
     assert all(is_device_type(name) and len(name) == 16 for name in names)
     counts.locales = dict.fromkeys([*locales, "__other__"], 10**17)
-    counts.processed = sum(counts.locales.values())
+    counts.kinds["processed"] = processed = sum(counts.locales.values())
     counts.device_types = dict.fromkeys([*names, "__other__"], 10**17)
     for name in names[:3]:
         counts.device_types[name] = 10**18
-    counts.errors = dict.fromkeys(ERROR_TYPES, 10**17)
-    counts.filtered = 10**18
-    counts.skipped = 10**18
-    spare = counts.processed - sum(counts.device_types.values())
+    counts.errors.update(dict.fromkeys(ERROR_TYPES, 10**17))
+    counts.kinds.update(filtered=10**18, skipped=10**18)
+    spare = processed - sum(counts.device_types.values())
     assert spare >= 0
     counts.device_types["__other__"] += spare
-    total = counts.processed + counts.filtered + counts.skipped + sum(counts.errors.values())
-    assert total <= LARGEST
-    assert counts.processed + 2 * 10**18 + 5 * 10**17 + 10**18 > LARGEST, "no digit more"
+    assert counts.kinds.total() + counts.errors.total() <= LARGEST
+    assert processed + 2 * 10**18 + 5 * 10**17 + 10**18 > LARGEST, "no digit more"
     return counts
 
 

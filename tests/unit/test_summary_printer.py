@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kafka_processor.records import ErrorType, Snapshot
+from kafka_processor.outcomes import ErrorType
+from kafka_processor.records import Snapshot
 from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
 from kafka_processor.transformer import former_key_id, key_id
 from tests.unit.pipeline_runs import NOW, settings
@@ -213,7 +214,7 @@ def test_counts_under_the_former_name_of_the_same_key_go_on_under_the_new_one() 
     before = printer(former_key_id(key))
     before.restore(0, None, None, 0, 0.0)
     before.add(0, work_of([Counted("processed")] * 7, 0), 0.0)
-    upgraded = SummaryPrinter(settings(), key_id(key), former_key_id(key))
+    upgraded = SummaryPrinter(settings(), key_id(key), former_key_id=former_key_id(key))
     assert upgraded.restore(0, *before.snapshot(0), 7, 0.0) is None
     offset, metadata = upgraded.snapshot(0)
     assert former_key_id(key) not in metadata
@@ -223,7 +224,7 @@ def test_counts_under_the_former_name_of_the_same_key_go_on_under_the_new_one() 
     assert record["processed_count"] == 7
     other = bytes(range(1, 33))
     with pytest.raises(KeyChangedError):
-        SummaryPrinter(settings(), key_id(other), former_key_id(other)).restore(
+        SummaryPrinter(settings(), key_id(other), former_key_id=former_key_id(other)).restore(
             0, *before.snapshot(0), 7, 0.0
         )
 

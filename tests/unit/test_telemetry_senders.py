@@ -182,7 +182,7 @@ def test_a_histogram_tells_all_or_what_is_new_as_is_preferred(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
     histogram = Histogram([1, 2])
-    points = HistogramPoints([HistogramFamily("some", "", histogram)])
+    points = HistogramPoints([HistogramFamily(name="some", meaning="", histogram=histogram)])
     found = []
     for value in (0.5, 1.5):
         histogram.add(value, 1 if value < 1 else 2)
@@ -195,7 +195,7 @@ def test_a_histogram_tells_all_or_what_is_new_as_is_preferred(
 def test_no_bucket_of_a_histogram_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
     histogram = Histogram([0.005, 0.01])
-    points = HistogramPoints([HistogramFamily("some", "", histogram)])
+    points = HistogramPoints([HistogramFamily(name="some", meaning="", histogram=histogram)])
     news = []
     for value, times in ((0.007, 11), (0.003, 7.5), (0.007, 0.5), (0.02, 0.5)):
         histogram.add(value, times)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_processor.config import load_settings
-from kafka_processor.pipeline import Pipeline, trace_parent
+from kafka_processor.event.headers import trace_parent
+from kafka_processor.pipeline import Pipeline
 from kafka_processor.telemetry.trace_context import (
     MAX_LINKS,
     TraceParent,

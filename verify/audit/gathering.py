@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
-from kafka_processor.pipeline import UNREADABLE_HEADERS, read_headers
+from kafka_processor.event.headers import UNREADABLE_HEADERS, read_headers
 from verify.audit.cluster import Cluster
 from verify.audit.entries import Headers, Line, Names, OtherInput, Record, StrangeRecord
 from verify.audit.findings import CONTRADICTING, Place, Violation

@@ -131,8 +131,8 @@ function showTotals(snapshot) {
   byId("all-locales").hidden = snapshot.locales.length <= MOST_LOCALES;
   if (byId("all-locales").open) allLocales.fill(asItems(snapshot.locales));
   errorTypes.nameSecond(`Last ${snapshot.window / 60} min`);
-  errorTypes.fill(snapshot.error_types.map(({ name, total, recent }) =>
-    ({ label: name, count: total, second: recent, kind: "error" })));
+  errorTypes.fill(snapshot.error_types.map(({ name, label, total, recent }) =>
+    ({ label: name, title: label, count: total, second: recent, kind: "error" })));
   maps.show(snapshot.places);
 }
 

@@ -28,7 +28,8 @@ export class Bars {
     setText(this.table.tHead.rows[0].lastElementChild.firstChild, title);
   }
 
-  /** `items`: label, count, and a kind for its colour or the count of the second column. */
+  /** `items`: label, count, perhaps a title to explain the label, and a kind for the colour or the
+   * count of the second column. */
   fill(items) {
     const shown = items.slice(0, this.most);
     const longest = Math.max(1, ...shown.map((item) => item.count));
@@ -39,7 +40,7 @@ export class Bars {
       const [head, number, last] = row.children;
       const [label, bar] = head.firstChild.children;
       setText(label, item.label);
-      label.title = item.label;
+      label.title = item.title || item.label;
       bar.dataset.kind = item.kind ?? "plain";
       bar.style.setProperty("--share", item.count / longest);
       setText(number, count(item.count));
