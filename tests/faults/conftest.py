@@ -27,8 +27,8 @@ class MakeArena(Protocol):
 
 @pytest.fixture(scope="session")
 def kills() -> int:
-    """How often a test kills a daemon: once or twice, or many times in a long run."""
-    return int(os.environ.get("FAULT_KILLS", "2"))
+    """How often a test repeats its fault: once, or many times in a long run."""
+    return int(os.environ.get("FAULT_KILLS", "1"))
 
 
 @pytest.fixture

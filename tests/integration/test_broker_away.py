@@ -33,8 +33,10 @@ def test_what_keeps_a_process_from_joining_is_named(program: Path, tmp_path: Pat
 
         ports = kafka.brokers[0].ports
         moved, alone = launch("moved", ports["MOVED"]), launch("alone", ports["PLAINTEXT"])
-        assert str(ports["MOVED"]) in moved.wait_for_log(f"warning.*advertise.*{nowhere}|{nowhere}")
-        alone.wait_for_log("warning.*__consumer_offsets.*offsets.topic.replication.factor")
+        assert str(ports["MOVED"]) in moved.wait_for_log(
+            f"warning.*advertise.*{nowhere}|{nowhere}", 60
+        )
+        alone.wait_for_log("warning.*__consumer_offsets.*offsets.topic.replication.factor", 60)
         assert alone.is_running
         assert len(alone.lines_with("warning")) == 1, alone.log
 
