@@ -4,11 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check faults kafka bench core soak hostile clean
+# Else a hundred processes of the tests compile the same modules.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo test test-unit check faults kafka bench core soak hostile clean
 
 help:
 	@echo "make demo [SECONDS=20]  see it work on a real local Kafka"
 	@echo "make test               lint, types and all tests"
+	@echo "make test-unit          the tests that need no broker, with fewer examples each: seconds"
 	@echo "make faults [ROUNDS=1] [MINUTES=60] [SEED=x]  the long fault tests, with a table"
 	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
 	@echo "make bench [FULL=1] [ONLY=x]  side by side with Kafka Streams and others, on this machine"
@@ -38,6 +42,9 @@ hostile: $(VENV)/bench-installed
 # In two processes: most tests wait for a broker. Each process has brokers of its own.
 test: check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-unit: $(VENV)/test-installed
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit --numprocesses 2 --dist worksteal
 
 faults: $(VENV)/test-installed
 	@$(BIN)/python -m tests.faults.long $(if $(ROUNDS),--rounds $(ROUNDS)) \

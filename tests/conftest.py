@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cluster import Cluster, run_cluster
 from tests.faults.report import Report
-from tests.support.brokers import run_broker
+from tests.support.brokers import given_broker
 from tests.support.job import Job, MakeJob, Site
 from tests.support.program import copy_program
 
@@ -43,19 +44,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
-    """Bootstrap servers of a real Kafka.
-
-    TEST_BOOTSTRAP_SERVERS names one that runs; TEST_KAFKA=docker starts one in a container;
-    otherwise a local one is started from pip.
-    """
-    with run_broker() as servers:
-        yield servers
+def cluster() -> Iterator[Cluster]:
+    """A local broker behind a proxy, with an authorizer; a test may kill it."""
+    with run_cluster(1) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
-def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    program = copy_program(tmp_path_factory.mktemp("program"))
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka.
+
+    TEST_BOOTSTRAP_SERVERS names one that runs; TEST_KAFKA=docker starts one in a container;
+    otherwise it is the local one.
+    """
+    with given_broker() as given:
+        yield given or request.getfixturevalue("cluster").servers
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package."""
+    return copy_program(tmp_path_factory.mktemp("program"))
+
+
+@pytest.fixture(scope="session")
+def site(broker: str, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(broker, program, tmp_path_factory.mktemp("daemons"))
 
 

@@ -1,4 +1,7 @@
-"""Real brokers, each behind a proxy, and who is who among them."""
+"""Real brokers, each behind a proxy, and who is who among them.
+
+An authorizer denies those who log in whatever no rule allows; the plain listeners may do anything.
+"""
 
 import math
 import threading
@@ -16,18 +19,21 @@ from tests.faults.wire import Transaction, active_controller, list_transactions
 PROXIED = "PROXIED"
 """The listener that the daemons under test use; load and readers go to the broker directly."""
 LOGIN = "LOGIN"
-"""The listener for one who may not do everything."""
-USER, PASSWORD = "processor", "a-password"
+"""The listener for those who may not do everything."""
+USERS = ("processor", "auditor", "replayer", "viewer", "reader", "nobody")
 
 _PROPERTIES = {
     # How long a broker that was killed counts as alive: most of the recovery from it. Kafka's own
     # default is 9000.
     "broker.session.timeout.ms": "3000",
+    # How often a broker looks for transactions of processes that were killed: default 10000.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     f"listener.name.{LOGIN.lower()}.sasl.enabled.mechanisms": "PLAIN",
     f"listener.name.{LOGIN.lower()}.plain.sasl.jaas.config": (
         "org.apache.kafka.common.security.plain.PlainLoginModule required "
-        f'user_{USER}="{PASSWORD}";'
+        + " ".join(f'user_{user}="{user}-password"' for user in USERS)
+        + ";"
     ),
 }
 
@@ -45,6 +51,16 @@ class Cluster:
     @property
     def proxied_servers(self) -> str:
         return self.kafka.servers_of(PROXIED)
+
+    def login(self, user: str) -> dict[str, str]:
+        """Settings with which a program logs in as one of USERS."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.servers_of(LOGIN),
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_SASL_USERNAME": user,
+            "KAFKA_SASL_PASSWORD": f"{user}-password",
+        }
 
     def broker(self, node_id: int) -> Broker:
         return self.kafka.brokers[node_id - 1]
@@ -107,6 +123,14 @@ class Cluster:
         """No connection of a daemon takes more than that towards its broker."""
         for proxy in self.proxies:
             proxy.bytes_a_second = bytes_a_second
+
+    @contextmanager
+    def mended(self) -> Iterator[None]:
+        """At the end everything runs again, whatever the block has done."""
+        try:
+            yield
+        finally:
+            self.mend()
 
     def mend(self) -> None:
         """Everything runs and nothing is held back, whatever a test has done."""

@@ -15,9 +15,9 @@ MESSAGES = 60
 
 
 @pytest.fixture
-def done(clusters: dict[int, Cluster], fault_program: Path, tmp_path: Path) -> Iterator[Job]:
+def done(cluster: Cluster, program: Path, tmp_path: Path) -> Iterator[Job]:
     """A job whose messages are all worked off."""
-    with Job(Site(clusters[1].servers, fault_program, tmp_path), 2) as job:
+    with Job(Site(cluster.servers, program, tmp_path), 2) as job:
         for number in range(MESSAGES):
             job.send(event(number % 2, number // 2), number % 2)
         job.flush()

@@ -1,17 +1,25 @@
 """Three brokers with replication 3: one after the other, and all at once, are killed."""
 
 import resource
+from collections.abc import Iterator
 
 import pytest
 
 from dev.local_kafka import Broker
 from tests.faults.arena import Arena
-from tests.faults.cluster import wait_for_full_replication
+from tests.faults.cluster import Cluster, run_cluster, wait_for_full_replication
 from tests.faults.conftest import LONG_AT_LEAST_ONCE, MakeArena
 from tests.support.waiting import wait_until
 
 ONE_FILE_MAY_HOLD = 1000
 """Bytes, less than the files of a broker have already: each write to them fails."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Three brokers, for no longer than they are needed."""
+    with run_cluster(3) as cluster:
+        yield cluster
 
 
 def kill_and_restart(arena: Arena, broker: Broker) -> None:
@@ -34,7 +42,7 @@ def kill_and_restart(arena: Arena, broker: Broker) -> None:
 )
 def test_broker_of_some_role_is_killed(arena_of: MakeArena, role: str, instance: str) -> None:
     settings = {"INSTANCE_ID": "one"} if instance == "with" else {}
-    with arena_of(f"broker killed: {role}, {instance} INSTANCE_ID", brokers=3) as arena:
+    with arena_of(f"broker killed: {role}, {instance} INSTANCE_ID") as arena:
         arena.start(**settings)
         arena.wait_for_output()
         cluster = arena.cluster
@@ -52,7 +60,7 @@ def test_broker_of_some_role_is_killed(arena_of: MakeArena, role: str, instance:
 def test_each_broker_is_killed_in_turn(arena_of: MakeArena, delivery: str) -> None:
     """So each coordinator and the controller are among them."""
     fault = f"broker killed, each of three in turn, {delivery}"
-    with arena_of(fault, brokers=3, delivery=delivery) as arena:
+    with arena_of(fault, delivery=delivery) as arena:
         arena.start(INSTANCE_ID="one")
         arena.wait_for_output()
         for broker in arena.cluster.kafka.brokers:
@@ -64,7 +72,7 @@ def test_each_broker_is_killed_in_turn(arena_of: MakeArena, delivery: str) -> No
 def test_all_brokers_are_killed_at_once(arena_of: MakeArena, delivery: str) -> None:
     """Measured from the moment when the last of them answers again."""
     fault = f"all three brokers killed at once, {delivery}"
-    with arena_of(fault, brokers=3, delivery=delivery) as arena:
+    with arena_of(fault, delivery=delivery) as arena:
         arena.start(INSTANCE_ID="one")
         arena.wait_for_output()
         for broker in arena.cluster.kafka.brokers:
@@ -77,7 +85,7 @@ def test_all_brokers_are_killed_at_once(arena_of: MakeArena, delivery: str) -> N
 @pytest.mark.long
 def test_rolling_restart(arena_of: MakeArena) -> None:
     """Two members, each broker stopped cleanly."""
-    with arena_of("brokers restarted one after the other", brokers=3) as arena:
+    with arena_of("brokers restarted one after the other") as arena:
         arena.start()
         arena.start()
         arena.wait_for_output()
@@ -92,7 +100,7 @@ def test_rolling_restart(arena_of: MakeArena) -> None:
 def test_disk_of_a_broker_is_full(arena_of: MakeArena) -> None:
     """Every write of the broker fails, by a limit on the size of its files (its own log too, so
     that says nothing): it gives up its data folder, and itself, and the others take over."""
-    with arena_of("disk of a broker full", brokers=3) as arena:
+    with arena_of("disk of a broker full") as arena:
         arena.start(INSTANCE_ID="one")
         arena.wait_for_output()
         broker = arena.cluster.transaction_coordinator(arena.transactional_id())

@@ -30,7 +30,7 @@ def test_short_cuts(arena_of: MakeArena) -> None:
     """Every connection is closed, again and again, and can be opened again at once."""
     with arena_of("all connections closed") as arena:
         arena.start()
-        for _ in range(5):
+        for _ in range(3):
             arena.wait_for_output()
             arena.wait_for_any_moment()
             arena.begin_fault()

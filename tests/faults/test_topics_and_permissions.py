@@ -9,9 +9,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from tests.faults.account import records_by_message
 from tests.faults.arena import Arena
-from tests.faults.cluster import LOGIN, PASSWORD, USER
 from tests.faults.conftest import MakeArena
 from tests.support.acls import allow
+
+USER = "processor"
 
 
 def test_partitions_are_added_to_the_input(arena_of: MakeArena) -> None:
@@ -70,14 +71,7 @@ def test_permission_is_taken_away_and_given_back(arena_of: MakeArena, right: str
         arena.start().stop()  # creates the topics, which this user may not
         rights = all_rights(arena)
         arena.change_acls(grant=[each for some in rights.values() for each in some])
-        daemon = arena.launch(
-            INSTANCE_ID="one",
-            KAFKA_BOOTSTRAP_SERVERS=arena.cluster.kafka.servers_of(LOGIN),
-            KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
-            KAFKA_SASL_MECHANISM="PLAIN",
-            KAFKA_SASL_USERNAME=USER,
-            KAFKA_SASL_PASSWORD=PASSWORD,
-        ).wait_for_start()
+        daemon = arena.launch(INSTANCE_ID="one", **arena.cluster.login(USER)).wait_for_start()
         arena.wait_for_output()
         arena.change_acls(revoke=rights[right])
         daemon.wait_for_log("AUTHORIZATION_FAILED")

@@ -1,20 +1,23 @@
 """Each part works with exactly the rights that docs/threat-model.md lists."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+)
 
-from dev.local_kafka import LocalKafka
 from kafka_processor.replay.sending import transactional_id
+from tests.faults.cluster import Cluster
 from tests.support.acls import bindings, rights_of
 from tests.support.audits import run_audit
 from tests.support.dashboards import Dashboard
 from tests.support.job import Job, Site
 from tests.support.load import send_load
-from tests.support.program import CHECK, PROJECT_FOLDER, copy_program
+from tests.support.program import CHECK, PROJECT_FOLDER, STARTED
 from tests.support.replays import REPLAY
 
-LOGIN = "LOGIN"
 INSTANCE = "node-1"
 TAILS = (
     "verify_processed_output.py",
@@ -23,34 +26,17 @@ TAILS = (
     "verify_summary_data.py",
     "verify_metrics.py",
 )
-USERS = ("processor", "auditor", "replayer", "viewer", "reader", "nobody")
 MESSAGES = 20
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[LocalKafka]:
-    """What no rule allows is denied; the plain listener may do anything."""
-    users = " ".join(f'user_{user}="{user}-password"' for user in USERS)
-    name = f"listener.name.{LOGIN.lower()}"
-    properties = {
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        f"{name}.sasl.enabled.mechanisms": "PLAIN",
-        f"{name}.plain.sasl.jaas.config": (
-            f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
-        ),
-    }
-    with LocalKafka(extra_listeners={LOGIN: "SASL_PLAINTEXT"}, properties=properties) as kafka:
-        yield kafka
 
 
 class Guarded(Job):
     """A job whose parts log in, and may do what the page says."""
 
-    def __init__(self, kafka: LocalKafka, site: Site, partitions: int | None = 1) -> None:
+    def __init__(self, cluster: Cluster, site: Site, partitions: int | None = 1) -> None:
         super().__init__(site, partitions)
-        self._login_servers = kafka.servers_of(LOGIN)
+        self._cluster = cluster
         self.partitions = 1
-        self._names = {
+        self.names = {
             "INPUT_TOPIC": self.input,
             "CONSUMER_GROUP": self.group,
             "<CONSUMER_GROUP>/<INSTANCE_ID>": f"{self.group}/{INSTANCE}",
@@ -58,31 +44,25 @@ class Guarded(Job):
         } | {f"{name.upper()}_TOPIC": topic for name, topic in self.topics.items()}
 
     def grant(self, user: str, *parts: str) -> None:
-        rights = bindings(user, rights_of(*parts), self._names)
+        self.grant_all(bindings(user, rights_of(*parts), self.names))
+
+    def grant_all(self, rights: list[AclBinding]) -> None:
         for created in self.admin.create_acls(rights).values():
             created.result(10)
 
     def as_user(self, user: str, **settings: str) -> dict[str, str]:
-        return self.settings(
-            KAFKA_BOOTSTRAP_SERVERS=self._login_servers,
-            KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
-            KAFKA_SASL_MECHANISM="PLAIN",
-            KAFKA_SASL_USERNAME=user,
-            KAFKA_SASL_PASSWORD=f"{user}-password",
-            **settings,
-        )
+        return self.settings(**self._cluster.login(user), **settings)
 
 
-@pytest.fixture(scope="module")
-def site(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    program = copy_program(tmp_path_factory.mktemp("program"))
-    return Site(kafka.bootstrap_servers, program, tmp_path_factory.mktemp("daemons"))
+@pytest.fixture
+def site(cluster: Cluster, program: Path, tmp_path: Path) -> Site:
+    return Site(cluster.servers, program, tmp_path)
 
 
 @pytest.mark.parametrize("create", ["none", "outputs", "all"])
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
-def test_the_daemon(kafka: LocalKafka, site: Site, delivery: str, create: str) -> None:
-    with (job := Guarded(kafka, site, None if create == "all" else 1)):
+def test_the_daemon(cluster: Cluster, site: Site, delivery: str, create: str) -> None:
+    with (job := Guarded(cluster, site, None if create == "all" else 1)):
         if create == "none":
             for name, topic in job.topics.items():
                 job.create_topic(
@@ -103,14 +83,52 @@ def test_the_daemon(kafka: LocalKafka, site: Site, delivery: str, create: str) -
         send_load(job, MESSAGES)
         job.wait_for_lines(MESSAGES)
         daemon.stop()
-        assert not daemon.lines_with("permission|AUTHORIZATION"), daemon.log
+        assert not daemon.lines_with("permission|AUTHORIZATION|processor-password"), daemon.log
         results = job.results()
         assert len(results.processed) + len(results.cleaned) == len(results.lines) == MESSAGES
         assert results.summary, daemon.log
 
 
-def test_those_who_read(kafka: LocalKafka, site: Site) -> None:
-    with (job := Guarded(kafka, site)):
+def test_a_wrong_password_ends_the_start_with_one_line(cluster: Cluster, site: Site) -> None:
+    with (job := Guarded(cluster, site)):
+        daemon = job.launch(job.as_user("processor") | {"KAFKA_SASL_PASSWORD": "a-wrong-password"})
+        assert daemon.wait(10) == 1
+        assert "a-wrong-password" not in daemon.log
+        assert daemon.lines_with("authenticat|login|credential|password")
+        assert STARTED not in daemon.stdout
+
+
+def test_check_names_the_topic_that_may_not_be_created(cluster: Cluster, site: Site) -> None:
+    with (job := Guarded(cluster, site)):
+        rights = bindings("processor", rights_of("daemon", "CREATE_TOPICS=outputs"), job.names)
+        errors = job.topics["errors"]
+        missing = (errors, AclOperation.CREATE)
+        job.grant_all([each for each in rights if (each.name, each.operation) != missing])
+        check = job.launch(job.as_user("processor", DELIVERY="at-least-once"), CHECK)
+        assert check.wait() == 1
+        assert errors in check.log_lines[-1]
+        assert job.existing_topics() == {job.input}
+
+
+def test_transactional_id_of_others(cluster: Cluster, site: Site) -> None:
+    """A check does not take the id that may be in use, and says so where it may not try another."""
+    with (job := Guarded(cluster, site)):
+        job.grant("processor", "daemon", "CREATE_TOPICS=outputs")
+        settings = job.as_user("processor", INSTANCE_ID=INSTANCE)
+        own = f"{job.group}/{INSTANCE}"
+        check = job.launch(settings, CHECK)
+        assert check.wait() == 0, check.log
+        line = check.stdout.splitlines()[-1]
+        assert f"WRITE on transactional id {own}:check" in line
+        assert line.endswith(own)
+
+        start = job.launch(settings)
+        assert start.wait() == 1
+        assert f"WRITE on transactional id {own} " in start.log_lines[-1]
+
+
+def test_those_who_read(cluster: Cluster, site: Site) -> None:
+    with (job := Guarded(cluster, site)):
         daemon = job.start()
         send_load(job, MESSAGES)
         job.send_all([b"{}", b"no JSON"])

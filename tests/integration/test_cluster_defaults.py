@@ -1,6 +1,7 @@
 """A cluster whose defaults would spoil our topics, and which allows short transactions only."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -11,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from dev.local_kafka import LocalKafka
 from tests.support.job import Job, Site
 from tests.support.load import assert_each_once, event
-from tests.support.program import CHECK, STARTED, copy_program
+from tests.support.program import CHECK, STARTED
 
 DEFAULTS = {
     "log.cleanup.policy": "compact",
@@ -30,16 +31,11 @@ OF_OURS = {
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
-    program = copy_program(tmp_path_factory.mktemp("program"))
+def job(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     with LocalKafka(properties=DEFAULTS) as kafka:
         site = Site(kafka.bootstrap_servers, program, tmp_path_factory.mktemp("daemons"))
         with Job(site, None) as job:
-            job.create_topic(
-                job.input,
-                1,
-                OF_OURS,
-            )
+            job.create_topic(job.input, 1, OF_OURS)
             job.partitions = 1
             yield job
 

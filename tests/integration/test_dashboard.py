@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from dev.local_kafka import LocalKafka
+from tests.faults.cluster import Cluster
 from tests.support.cases import encoded, login
 from tests.support.dashboards import (
     Dashboard,
@@ -25,7 +25,6 @@ from tests.support.dashboards import (
 )
 from tests.support.job import Job, MakeJob, Site
 from tests.support.outputs import Results
-from tests.support.program import copy_program
 from tests.support.waiting import wait_until
 
 LOCALES = ("CA", "TX", "TX", "TX", "TX", "RU", "pt_BR", "no place at all", "GB")
@@ -212,15 +211,10 @@ def test_elsewhere_than_on_loopback_it_asks_for_a_token(job: Job, browser: Brows
     daemon.stop()
 
 
-def test_topics_that_are_late_and_a_broker_that_was_away(tmp_path: Path, browser: Browser) -> None:
-    program = copy_program(tmp_path / "program")
-    (tmp_path / "daemons").mkdir()
-    # So that it is back soon.
-    quickly = {"broker.session.timeout.ms": "2500", "broker.heartbeat.interval.ms": "300"}
-    with (
-        LocalKafka(properties=quickly) as kafka,
-        Job(Site(kafka.bootstrap_servers, program, tmp_path / "daemons"), 1) as job,
-    ):
+def test_topics_that_are_late_and_a_broker_that_was_away(
+    cluster: Cluster, program: Path, tmp_path: Path, browser: Browser
+) -> None:
+    with Job(Site(cluster.servers, program, tmp_path), 1) as job, cluster.mended():
         dashboard = Dashboard(job)
         with open_page(browser, dashboard.address) as page:
             wait_for_text(page, "#reasons", "There is no topic test-summary-.* yet")
@@ -228,11 +222,11 @@ def test_topics_that_are_late_and_a_broker_that_was_away(tmp_path: Path, browser
             job.start()
             send_logins(job, 10)
             wait_for_text(page, "#received", "^10$")
-            kafka.brokers[0].kill()
+            cluster.kafka.brokers[0].kill()
             wait_for_text(page, "#reasons", "No broker answers at")
             assert text(page, "#connection") == "Waiting for Kafka"
             assert text(page, "#received") == "10"
-            kafka.brokers[0].start()
+            cluster.kafka.start()
             produce_summary(job, 5, labels={"TX": 5})
             wait_for_text(page, "#received", "^15$")
             wait_until(lambda: "No broker" not in text(page, "#reasons"), "recovery")
@@ -272,7 +266,7 @@ def test_it_is_accessible_and_fits_every_width(make_job: MakeJob, browser: Brows
     daemon = job.start()
     dashboard = Dashboard(job)
     job.wait_for_lines(500)
-    for colours, width in (("light", 1440), ("dark", 768), ("light", 390), ("dark", 390)):
+    for colours, width in (("light", 1440), ("dark", 768), ("light", 390)):
         with open_page(browser, dashboard.address, colours=colours, width=width) as page:
             wait_for_text(page, "#received", "^500$")
             page.wait_for_selector("#map svg")

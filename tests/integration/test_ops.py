@@ -10,11 +10,11 @@ from confluent_kafka import Producer
 
 from dev import free_ports
 from dev.free_ports import is_free
-from dev.local_kafka import LocalKafka
+from tests.faults.cluster import Cluster
 from tests.support.brokers import free_port
 from tests.support.job import Job, MakeJob, Site
 from tests.support.load import event, send_load
-from tests.support.program import Daemon, copy_program
+from tests.support.program import Daemon
 from tests.support.scraping import get, is_ready, metrics
 from tests.support.waiting import wait_until
 
@@ -138,19 +138,16 @@ def test_a_flood_of_failures_is_few_lines_of_log_without_values(job: Job) -> Non
     assert "secret-device" not in daemon.log
 
 
-def test_it_says_that_it_is_not_ready_while_the_broker_is_away(tmp_path: Path) -> None:
-    program = copy_program(tmp_path / "program")
-    (tmp_path / "daemons").mkdir()
-    with (
-        LocalKafka() as kafka,
-        Job(Site(kafka.bootstrap_servers, program, tmp_path / "daemons"), 1) as job,
-    ):
+def test_it_says_that_it_is_not_ready_while_the_broker_is_away(
+    cluster: Cluster, program: Path, tmp_path: Path
+) -> None:
+    with Job(Site(cluster.servers, program, tmp_path), 1) as job, cluster.mended():
         daemon, port = start(job)
-        kafka.brokers[0].kill()
+        cluster.kafka.brokers[0].kill()
         wait_until(lambda: not is_ready(port), lambda: f"unreadiness:\n{daemon.log}")
         assert get(port, "/healthz") == (200, "ok\n")
         assert metrics(port)[f"{PREFIX}ready"] == {(): 0}
-        kafka.brokers[0].start()
+        cluster.kafka.start()
         wait_until(lambda: is_ready(port), lambda: f"readiness:\n{get(port, '/readyz')}", 45)
         send_load(job, 10)
         job.wait_for_lines(10)

@@ -81,11 +81,6 @@ CHOICES = {
 }
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_program(tmp_path_factory.mktemp("program"))
-
-
 class Ended:
     """A program that ended by itself."""
 

@@ -1,4 +1,4 @@
-"""The broker of a test session: a given one, one in a container, or one from pip."""
+"""A broker for a test session that is not the local one: a given one, or one in a container."""
 
 import contextlib
 import os
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from dev.local_kafka import LocalKafka
-
 KAFKA_IMAGE = "apache/kafka:4.1.2"
 HOST = "127.0.0.1"
 PORT_IN_CONTAINER = 9092
@@ -18,17 +16,13 @@ START_TIMEOUT = 90.0
 
 
 @contextlib.contextmanager
-def run_broker() -> Iterator[str]:
-    """Bootstrap servers: TEST_BOOTSTRAP_SERVERS, TEST_KAFKA=docker, or a local Kafka."""
-    given = os.environ.get("TEST_BOOTSTRAP_SERVERS")
-    if given:
-        yield given
-    elif os.environ.get("TEST_KAFKA") == "docker":
+def given_broker() -> Iterator[str | None]:
+    """Bootstrap servers by TEST_BOOTSTRAP_SERVERS or TEST_KAFKA=docker; None: neither is set."""
+    if os.environ.get("TEST_KAFKA") == "docker" and not os.environ.get("TEST_BOOTSTRAP_SERVERS"):
         with _run_container() as servers:
             yield servers
     else:
-        with LocalKafka() as kafka:
-            yield kafka.bootstrap_servers
+        yield os.environ.get("TEST_BOOTSTRAP_SERVERS") or None
 
 
 @contextlib.contextmanager

@@ -54,6 +54,7 @@ class Job:
         self.input = f"test-input-{suffix}"
         self.topics = {name: f"test-{name}-{suffix}" for name in OUTPUTS}
         self.daemons: list[Daemon] = []
+        self._group_consumer: Consumer | None = None
         self.admin = AdminClient({"bootstrap.servers": site.broker, "log_level": 0})
         self.partitions = partitions or 0
         if partitions:
@@ -78,6 +79,7 @@ class Job:
     ) -> None:
         for daemon in self.daemons:
             daemon.kill()
+        self._close_group()
         self.producer.flush(TIMEOUT)
         existing = self.admin.list_topics(timeout=TIMEOUT).topics
         own = [topic for topic in (self.input, *self.topics.values()) if topic in existing]
@@ -232,51 +234,52 @@ class Job:
 
     def committed(self) -> dict[int, int]:
         """The group's committed offset of each partition that has one."""
-        consumer = self._group_consumer()
-        try:
-            wanted = [TopicPartition(self.input, number) for number in range(self.partitions)]
+        wanted = [TopicPartition(self.input, number) for number in range(self.partitions)]
+        for _ in range(2):
             try:
-                answer = consumer.committed(wanted, timeout=TIMEOUT)
+                answer = self._group().committed(wanted, timeout=TIMEOUT)
             except KafkaException as exception:
-                # A new broker is just making its offsets topic: nobody has committed yet.
                 if exception.args[0].code() != KafkaError.NOT_COORDINATOR:
                     raise
-                return {}
-            return {each.partition: each.offset for each in answer if each.offset >= 0}
-        finally:
-            consumer.close()
+                # The coordinator has moved, which a new client finds out. Or a new broker is just
+                # making its offsets topic: nobody has committed yet.
+                self._close_group()
+            else:
+                return {each.partition: each.offset for each in answer if each.offset >= 0}
+        return {}
 
     def committed_total(self) -> int:
         """How many messages are done, if offsets of the input have no gaps."""
         return sum(self.committed().values())
 
     def committed_with_metadata(self, partition: int) -> tuple[int, str]:
-        consumer = self._group_consumer()
-        try:
-            [found] = consumer.committed([TopicPartition(self.input, partition)], timeout=TIMEOUT)
-            # The client may hand out bytes of its memory behind the text, which is JSON.
-            metadata = found.metadata or ""
-            return found.offset, metadata[: metadata.rindex("]") + 1]
-        finally:
-            consumer.close()
+        [found] = self._group().committed([TopicPartition(self.input, partition)], timeout=TIMEOUT)
+        # The client may hand out bytes of its memory behind the text, which is JSON.
+        metadata = found.metadata or ""
+        return found.offset, metadata[: metadata.rindex("]") + 1]
 
     def commit_by_hand(self, partition: int, offset: int, metadata: str | None = None) -> None:
-        consumer = self._group_consumer()
         offsets = [TopicPartition(self.input, partition, offset, metadata or "")]
-        try:
-            consumer.commit(offsets=offsets, asynchronous=False)
-        finally:
-            consumer.close()
+        self._group().commit(offsets=offsets, asynchronous=False)
 
-    def _group_consumer(self) -> Consumer:
-        return Consumer(
-            {
-                "bootstrap.servers": self.site.broker,
-                "group.id": self.group,
-                "enable.auto.commit": False,
-                "log_level": 0,
-            }
-        )
+    def _group(self) -> Consumer:
+        """A client for the group's offsets, which is no member."""
+        if self._group_consumer is None:
+            self._group_consumer = Consumer(
+                {
+                    "bootstrap.servers": self.site.broker,
+                    "group.id": self.group,
+                    "enable.auto.commit": False,
+                    "reconnect.backoff.max.ms": 500,
+                    "log_level": 0,
+                }
+            )
+        return self._group_consumer
+
+    def _close_group(self) -> None:
+        if self._group_consumer is not None:
+            self._group_consumer.close()
+            self._group_consumer = None
 
     def logs(self) -> str:
         """Of all daemons, the ones that have ended too."""

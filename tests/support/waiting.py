@@ -11,10 +11,12 @@ def wait_until(
     condition: Callable[[], bool], what: str | Callable[[], str], timeout: float = TIMEOUT
 ) -> None:
     """Return once `condition` holds. Raises AssertionError with `what` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise AssertionError(
                 f"not within {timeout:.0f} s: {what if isinstance(what, str) else what()}"
             )
-        time.sleep(0.02)
+        # Most conditions ask a broker: the longer it takes, the less it matters to know at once.
+        time.sleep(min(max(0.02, waited / 20), 0.1))

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,13 @@ PATHS_ONLY = {"settings.setting_types": {"pathlib"}}
 CLOCKS = {"now", "utcnow", "today"}
 
 
-def imports(name: str) -> Iterator[tuple[str, str | None]]:
+@cache
+def imports(name: str) -> tuple[tuple[str, str | None], ...]:
     """Each imported module with the name taken from it, wherever in the file."""
+    return tuple(_imports(name))
+
+
+def _imports(name: str) -> Iterator[tuple[str, str | None]]:
     for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)

@@ -11,7 +11,6 @@ from bench.goals import goals
 from bench.report import sheets
 from bench.results import Results, Sample, load
 from bench.same_job import compare
-from bench.soak import growth
 from bench.steady import Latency, Steady
 from bench.topics import filled
 from tests.unit.pipeline_runs import event, run
@@ -20,7 +19,7 @@ OURS = "kafka_processor, exactly-once"
 STREAMS = "Kafka Streams, exactly-once"
 
 
-def run_at(rate: float, cpu: float = 4.0) -> list[Mark]:
+def run_at(rate: int, cpu: float = 4.0) -> list[Mark]:
     """Marks of a run that gets up to speed within the first tenth of 1,000,000 messages."""
     marks = [Mark(0.0, 0, 0.0, 0.0), Mark(1.0, 100_000, 1.0, 1.0)]
     for tenth in range(1, 10):
@@ -90,6 +89,12 @@ def test_records_are_compared_without_their_time_of_writing_but_with_their_topic
 
 def samples(memories: list[float], lag: int = 100) -> list[Sample]:
     return [Sample(5.0 * n, memory, 10.0, 30.0, lag) for n, memory in enumerate(memories)]
+
+
+def growth(samples: list[Sample], rate: int) -> list[str]:
+    from bench.soak import growth  # takes a second, because it draws too
+
+    return growth(samples, rate)
 
 
 def test_a_soak_tells_growth_from_warming_up() -> None:

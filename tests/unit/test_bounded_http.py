@@ -1,5 +1,6 @@
 """Collectors and lineage servers that answer with too much, too slowly, or with a redirect."""
 
+import gc
 import threading
 import time
 import tracemalloc
@@ -71,12 +72,16 @@ def test_an_answer_that_takes_too_long_is_given_up(answer: Answer) -> None:
         assert_let_go(server, began)
 
 
+# The library leaves the socket of such a handshake to the collector, which warns of it: here, and
+# not in any other test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_handshake_that_takes_too_long_is_given_up() -> None:
     with hostile(answers.dripping_tls) as server:
         began = time.monotonic()
         with pytest.raises(requests.Timeout):
             post(server.url.replace("http:", "https:"))
         assert_let_go(server, began)
+    gc.collect()
 
 
 @pytest.mark.parametrize("answer", LARGE, ids=lambda each: each.__name__)
