@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kafka_processor.errors import SettingsError
 from kafka_processor.event.labels import MAX_DEVICE_TYPES, MAX_LOCALES, is_device_type, is_locale
 from kafka_processor.settings import setting_types as types
 from kafka_processor.settings.client_properties import (
@@ -32,14 +33,6 @@ IS_SOURCE_CHECKOUT = (PROJECT_FOLDER / "pyproject.toml").is_file()
 
 _NOT_ALLOWED = (ValueError, KeyError, OSError, RuntimeError)
 """What a parser raises; the last two come from paths: too long, or of no user's home."""
-
-
-class SettingsError(Exception):
-    """Wrong settings: one line each, ready to print; never holds a secret's value."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
 
 
 @contextmanager

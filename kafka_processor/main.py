@@ -15,22 +15,27 @@ from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor import __version__
-from kafka_processor.config import Settings, SettingsError, load_settings, noting, rules
-from kafka_processor.consumer import ConsumerEnded
-from kafka_processor.endpoints.listening import CannotListen
+from kafka_processor.config import Settings, load_settings, noting, rules
 from kafka_processor.environment.cautions import cautions, misspelled
 from kafka_processor.environment.project_key import find_key, find_or_make_key, project_key
 from kafka_processor.environment.reading import Environment, read_environment
+from kafka_processor.errors import (
+    CannotConnectError,
+    CannotListenError,
+    CheckFailedError,
+    ConsumerEndedError,
+    KeyChangedError,
+    ProducerRefusedError,
+    SettingsError,
+    TopicsNotReadyError,
+)
 from kafka_processor.heartbeat import Heartbeat, places
-from kafka_processor.producer import ProducerNeverStarts
 from kafka_processor.settings.trusted_files import shown
-from kafka_processor.startup.connecting import ConnectionFailed
 from kafka_processor.startup.core_dumps import forbid_core_dumps
 from kafka_processor.startup.daemon import StopSignal, work
 from kafka_processor.startup.integrations import demand_packages, try_libraries, watch
 from kafka_processor.startup.logs import ClientLog, create_log
-from kafka_processor.startup.preflight import CheckFailed, check
-from kafka_processor.summary_printer import KeyChangedError
+from kafka_processor.startup.preflight import check
 from kafka_processor.terminal.endings import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -41,7 +46,6 @@ from kafka_processor.terminal.endings import (
 )
 from kafka_processor.terminal.printable import printable
 from kafka_processor.terminal.streams import guard_streams, is_delivered
-from kafka_processor.topics.creation import TopicsNotReady
 from kafka_processor.transformer import key_id
 
 MAX_WORKERS: Final = 256
@@ -139,7 +143,7 @@ def _check(settings: Settings, given: Environment, log: FilteringBoundLogger) ->
     except KeyChangedError as error:
         say(str(error))
         return EXIT_WRONG_SETTINGS
-    except (CheckFailed, TopicsNotReady) as error:
+    except (CheckFailedError, TopicsNotReadyError) as error:
         say(str(error))
         return EXIT_FAILED
     except KafkaException as exception:
@@ -170,18 +174,23 @@ def _run(
                 log.warning("no health file, so the health check will fail", tried=tried)
             try:
                 work(settings, key, log, stopping, heartbeat, watchers)
-            except (ConnectionFailed, ConsumerEnded, ProducerNeverStarts, TopicsNotReady):
+            except (
+                CannotConnectError,
+                ConsumerEndedError,
+                ProducerRefusedError,
+                TopicsNotReadyError,
+            ):
                 if not stopping.is_set():
                     raise
     except KeyChangedError as error:
         log.error(str(error))
         return EXIT_WRONG_SETTINGS
     except (
-        CannotListen,
-        ConnectionFailed,
-        ConsumerEnded,
-        ProducerNeverStarts,
-        TopicsNotReady,
+        CannotListenError,
+        CannotConnectError,
+        ConsumerEndedError,
+        ProducerRefusedError,
+        TopicsNotReadyError,
     ) as error:
         log.error(str(error))
         return EXIT_FAILED

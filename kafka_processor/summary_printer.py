@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from kafka_processor.config import Settings
+from kafka_processor.errors import KeyChangedError
 from kafka_processor.event.labels import (
     MAX_DEVICE_TYPES,
     MAX_LOCALES,
@@ -31,10 +32,6 @@ from kafka_processor.records import (
 
 MAX_DELAY: Final = 4.0
 """Seconds from a change to its publication: one less than promised, for the commit itself."""
-
-
-class KeyChangedError(Exception):
-    """A partition's counts were made under another key."""
 
 
 class PartitionCounts:

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from kafka_processor.checks import Fault, is_too_old, read_event
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
+from kafka_processor.errors import SettingsError
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import OutputRecord, Pipeline, Work
 from kafka_processor.records import Outcome, ProcessedRecord, encode

@@ -12,15 +12,16 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
 from kafka_processor.dashboard.arguments import TOKEN, Options, parse, token_of
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.cluster import Cluster
 from kafka_processor.dashboard.feed import Feed
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.state import State
-from kafka_processor.endpoints.listening import CannotListen, is_loopback, listen
+from kafka_processor.endpoints.listening import is_loopback, listen
 from kafka_processor.environment.reading import read_environment
+from kafka_processor.errors import CannotListenError, SettingsError
 from kafka_processor.startup.core_dumps import forbid_core_dumps
 from kafka_processor.terminal.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as wrong:
         say(*wrong.lines)
         return EXIT_WRONG_SETTINGS
-    except CannotListen as why:
+    except CannotListenError as why:
         say(str(why))
         return EXIT_FAILED
     except KafkaException as exception:

@@ -6,14 +6,11 @@ from typing import Final
 
 BACKLOG: Final = 128
 """Connections that wait to be accepted."""
-
-
-class CannotListen(Exception):
-    """The message names the settings, and why."""
+from kafka_processor.errors import CannotListenError
 
 
 def listen(host: str, port: int, setting: str, remedy: str) -> socket.socket:
-    """`port` 0 takes a free one. Raises CannotListen, which begins with `setting` and ends with
+    """`port` 0 takes a free one. Raises CannotListenError, which begins with `setting` and ends with
     `remedy`."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -28,7 +25,7 @@ def listen(host: str, port: int, setting: str, remedy: str) -> socket.socket:
             raise
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no host name"
-        raise CannotListen(
+        raise CannotListenError(
             f"{setting}: cannot listen on {host}, port {port}: {reason}; {remedy}"
         ) from None
     return listener

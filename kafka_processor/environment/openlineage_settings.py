@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from kafka_processor.config import SettingsError
+from kafka_processor.errors import SettingsError
 from kafka_processor.settings.trusted_files import NotTrusted, read_trusted, shown, trusted_users
 
 CONFIG_NAME: Final = "openlineage.yml"

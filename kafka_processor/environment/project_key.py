@@ -4,7 +4,8 @@ import os
 
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.config import IS_SOURCE_CHECKOUT, PROJECT_FOLDER, Settings, SettingsError
+from kafka_processor.config import IS_SOURCE_CHECKOUT, PROJECT_FOLDER, Settings
+from kafka_processor.errors import SettingsError
 from kafka_processor.settings.device_key import PROJECT_KEY_FILE, create_key_file, read_key_file
 
 PROJECT_KEY_PATH = PROJECT_FOLDER / PROJECT_KEY_FILE

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafka_processor.config import IS_SOURCE_CHECKOUT, PROJECT_FOLDER, SettingsError, rules
+from kafka_processor.config import IS_SOURCE_CHECKOUT, PROJECT_FOLDER, rules
 from kafka_processor.environment.dotenv_file import parse_dotenv
+from kafka_processor.errors import SettingsError
 from kafka_processor.settings.trusted_files import NotTrusted, read_trusted, shown, trusted_users
 
 

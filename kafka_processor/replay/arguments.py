@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from kafka_processor.config import SettingsError
+from kafka_processor.errors import SettingsError
 from kafka_processor.event.timestamps import milliseconds_of
 from kafka_processor.records import ERROR_TYPES, FIELDS, MAX_TEXT
 from kafka_processor.replay.outcomes import position_in

@@ -9,11 +9,11 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
 from kafka_processor.environment.reading import read_environment
+from kafka_processor.errors import ReplayError, SettingsError, StoppedError
 from kafka_processor.replay.arguments import Options, options_of, parse
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.failures import ReplayFailed, Stopped
 from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.report import Report, with_named_ones
 from kafka_processor.replay.run import Replay
@@ -72,7 +72,7 @@ def _run(settings: Settings, options: Options, stopping: threading.Event) -> int
             replay.send(options.rate)
         else:
             replay.look()
-    except (ReplayFailed, Stopped) as end:
+    except (ReplayError, StoppedError) as end:
         stopped = str(end)
         if options.send:
             stopped += f" ({replay.candidates.count(State.SENT):,} sent)"

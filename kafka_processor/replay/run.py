@@ -14,6 +14,7 @@ from typing import Final
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
+from kafka_processor.errors import ReplayError, StoppedError
 from kafka_processor.replay.candidates import Candidates, State
 from kafka_processor.replay.copies import (
     Digester,
@@ -22,7 +23,7 @@ from kafka_processor.replay.copies import (
     headers_of,
     original_of,
 )
-from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
+from kafka_processor.replay.failures import RecordRefused
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import fields_of
 from kafka_processor.replay.progress import Progress
@@ -35,7 +36,7 @@ MAX_FORGED: Final = 100
 
 
 class Replay:
-    """Every method may raise ReplayFailed and Stopped; what is committed then is marked SENT."""
+    """Every method may raise ReplayError and StoppedError; what is committed then is marked SENT."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Replay:
             if topic in (settings.input_topic, *self.finder.readers) and topic not in existing:
                 is_metrics = topic == settings.metrics_topic
                 hint = "; set it to nothing if metrics are off" if is_metrics else ""
-                raise ReplayFailed(
+                raise ReplayError(
                     f"{name.upper()}: {topic} is not there, or not for us to see{hint}"
                 )
 
@@ -189,7 +190,7 @@ class Replay:
                     for message in messages:
                         self._send_if_waiting(sending, message)
                     sending.commit_if_due(time.monotonic())
-        except Stopped:
+        except StoppedError:
             sending.commit()
             raise
         sending.commit()
@@ -224,12 +225,12 @@ class _Sending:
         self._sent = candidates.count(State.SENT)
 
     def send(self, message: Message) -> None:
-        """Raises ReplayFailed, RecordRefused, Stopped."""
+        """Raises ReplayError, RecordRefused, StoppedError."""
         now = time.monotonic()
         wait = self._pace.wait(now)
         self.commit_if_due(now + wait)
         if self._stopping.wait(wait) if wait else self._stopping.is_set():
-            raise Stopped
+            raise StoppedError
         self._sender.send(message)
         self._pace.count(time.monotonic())
 

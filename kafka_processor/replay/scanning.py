@@ -25,8 +25,8 @@ from kafka_processor.clients.kafka_errors import (
     is_unreadable,
 )
 from kafka_processor.config import Settings
+from kafka_processor.errors import ReplayError, StoppedError
 from kafka_processor.membership.committed import committed_offsets
-from kafka_processor.replay.failures import ReplayFailed, Stopped
 from kafka_processor.replay.progress import Progress
 from kafka_processor.unreadable.scan import find_batch
 
@@ -82,17 +82,17 @@ class TopicScanner:
         self._consumer.close()
 
     def existing_topics(self) -> Collection[str]:
-        """Raises ReplayFailed if no broker answers in time, or one refuses us; Stopped."""
+        """Raises ReplayError if no broker answers in time, or one refuses us; StoppedError."""
         deadline = time.monotonic() + CONNECT_TIMEOUT
         while True:
             if self._stopping.is_set():
-                raise Stopped
+                raise StoppedError
             try:
                 return self._admin.list_topics(timeout=CONNECT_STEP).topics
             except KafkaException as exception:
                 self._admin.poll(0)  # calls _on_error
                 if self._refused_login:
-                    raise ReplayFailed(
+                    raise ReplayError(
                         f"{self._brokers} refuses us: {self._refused_login}; "
                         "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
                     ) from None
@@ -100,14 +100,14 @@ class TopicScanner:
                     error = error_of(exception)
                     if error.code() != KafkaError._TRANSPORT:
                         self._last_error = describe(error)
-                    raise ReplayFailed(
+                    raise ReplayError(
                         f"no broker answers at {self._brokers} ({self._last_error}); is Kafka "
                         "running there? Look at KAFKA_BOOTSTRAP_SERVERS"
                     ) from None
 
     def spans(self, topics: Iterable[str]) -> list[Span]:
         """All that these existing topics hold now, what is not committed yet included: to read to
-        its end waits until that is decided. Raises ReplayFailed."""
+        its end waits until that is decided. Raises ReplayError."""
         try:
             existing = self._admin.list_topics(timeout=REQUEST_TIMEOUT).topics
             partitions = [
@@ -125,7 +125,7 @@ class TopicScanner:
         ]
 
     def committed(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-        """What the group has committed, of the partitions where it has. Raises ReplayFailed."""
+        """What the group has committed, of the partitions where it has. Raises ReplayError."""
         client = Consumer(
             reader_config(self._settings)
             | {"group.id": self._settings.consumer_group, "logger": silent_log()}
@@ -134,7 +134,7 @@ class TopicScanner:
         try:
             while True:
                 if self._stopping.is_set():
-                    raise Stopped
+                    raise StoppedError
                 try:
                     found = committed_offsets(client, topic, partitions, CONNECT_STEP)
                     if error := next((each.error for each in found if each.error), None):
@@ -143,7 +143,7 @@ class TopicScanner:
                 except KafkaException as exception:
                     error = error_of(exception)
                     if is_no_permission(error) or time.monotonic() > deadline:
-                        raise ReplayFailed(
+                        raise ReplayError(
                             f"{self._brokers} does not tell what group "
                             f"{self._settings.consumer_group} has committed: {describe(error)}; "
                             "it takes the permission Describe on the group"
@@ -169,7 +169,7 @@ class TopicScanner:
 
         `describe` makes the line of progress out of how many offsets of how many are read.
         `unreadable` is told, by partition, of offsets that cannot be read and are passed over.
-        Raises ReplayFailed, Stopped.
+        Raises ReplayError, StoppedError.
         """
         reading = _Reading(spans)
         last, is_noted = time.monotonic(), False
@@ -179,7 +179,7 @@ class TopicScanner:
         try:
             while reading.open:
                 if self._stopping.is_set():
-                    raise Stopped
+                    raise StoppedError
                 polled = self._consumer.consume(BURST, 0) or self._consumer.consume(1, IDLE_WAIT)
                 broken: set[Place] = set()
                 yield [message for message in polled if self._take(message, reading, broken)]
@@ -249,10 +249,10 @@ class TopicScanner:
         return is_wanted
 
     def _demand(self, topic: str) -> None:
-        """Raises ReplayFailed if the topic is gone, which the client says late or never."""
+        """Raises ReplayError if the topic is gone, which the client says late or never."""
         with suppress(KafkaException):
             if topic not in self._admin.list_topics(timeout=CONNECT_STEP).topics:
-                raise ReplayFailed(f"topic {topic} was deleted while it was being read")
+                raise ReplayError(f"topic {topic} was deleted while it was being read")
 
     def _check(self, error: KafkaError) -> None:
         if is_no_permission(error) and error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
@@ -313,6 +313,6 @@ def silent_log() -> logging.Logger:
     return log
 
 
-def _unreadable(brokers: str, error: KafkaError) -> ReplayFailed:
+def _unreadable(brokers: str, error: KafkaError) -> ReplayError:
     hint = "; it takes the permissions Describe and Read" if is_no_permission(error) else ""
-    return ReplayFailed(f"{brokers} does not let us read: {describe(error)}{hint}")
+    return ReplayError(f"{brokers} does not let us read: {describe(error)}{hint}")

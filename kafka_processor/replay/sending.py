@@ -20,8 +20,9 @@ from kafka_processor.clients.kafka_errors import (
     is_purged,
 )
 from kafka_processor.config import Settings
+from kafka_processor.errors import ReplayError, StoppedError
 from kafka_processor.replay.copies import headers_of, headers_of_copy
-from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
+from kafka_processor.replay.failures import RecordRefused
 from kafka_processor.replay.scanning import silent_log
 from kafka_processor.replay.selection import Position
 
@@ -78,12 +79,12 @@ class CopySender:
     def start(self, stopping: threading.Event) -> None:
         """Takes the id over: an open transaction is ended, and another replay can send no more.
 
-        Raises ReplayFailed, Stopped.
+        Raises ReplayError, StoppedError.
         """
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             if stopping.is_set():
-                raise Stopped
+                raise StoppedError
             try:
                 self._client.init_transactions(STEP)
                 return
@@ -99,7 +100,7 @@ class CopySender:
     def send(self, original: Message) -> None:
         """Begins a transaction where none is open.
 
-        Raises ReplayFailed, RecordRefused.
+        Raises ReplayError, RecordRefused.
         """
         partition, offset = original.partition() or 0, original.offset() or 0
         try:
@@ -134,7 +135,7 @@ class CopySender:
     def commit(self) -> list[Position]:
         """Commits the open transaction, if there is one; returns what was in it.
 
-        Raises ReplayFailed, RecordRefused.
+        Raises ReplayError, RecordRefused.
         """
         if not self._open:
             return []
@@ -151,7 +152,7 @@ class CopySender:
                 if error.txn_requires_abort():
                     raise self._failed(error) from None
                 self.is_unknown = True
-                raise ReplayFailed(
+                raise ReplayError(
                     f"whether the last {len(self._open)} copies were committed is not known: "
                     f"{self._failed(error)}"
                 ) from None
@@ -178,20 +179,20 @@ class CopySender:
                 raise RecordRefused(self._open[-1] if self._one_by_one else None, error.str())
             raise self._failed(error)
 
-    def _failed(self, error: KafkaError) -> ReplayFailed:
+    def _failed(self, error: KafkaError) -> ReplayError:
         if error.code() == KafkaError._FATAL:
             try:
                 self._client.begin_transaction()
             except KafkaException as exception:
                 error = error_of(exception)  # the cause, which `produce` does not tell
         if is_producer_fenced(error):
-            return ReplayFailed(
+            return ReplayError(
                 f"another replay of {self._topic} was started and has taken over, or this one "
                 f"stood still for too long: it ends here; if no other goes on, {AGAIN}"
             )
         if is_no_permission(error):
-            return ReplayFailed(
+            return ReplayError(
                 f"no permission: {describe(error)}; it takes Write on topic {self._topic} and on "
                 f"transactional id {transactional_id(self._topic)}"
             )
-        return ReplayFailed(f"cannot go on: {describe(error)}; {AGAIN}")
+        return ReplayError(f"cannot go on: {describe(error)}; {AGAIN}")

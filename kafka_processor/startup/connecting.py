@@ -10,15 +10,12 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.clients.kafka_errors import describe, error_of, is_no_permission
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
+from kafka_processor.errors import CannotConnectError
 
 CONNECT_TIMEOUT: Final = 4.0
 CONNECT_STEP: Final = 1.0
 """Seconds of one wait for an answer within a try: how fast a signal is noticed."""
 MAX_PAUSE: Final = 10.0
-
-
-class ConnectionFailed(Exception):
-    """No broker could be reached, or it refuses us; the message says what to look at."""
 
 
 def connect_with_retry(
@@ -30,7 +27,7 @@ def connect_with_retry(
     """Returns once the consumer has reached a broker.
 
     Tries STARTUP_RETRIES times with growing pauses; `wait` pauses, and returns True to give up
-    because the process is to stop. Raises ConnectionFailed, at once where the broker refuses the
+    because the process is to stop. Raises CannotConnectError, at once where the broker refuses the
     login.
     """
     for attempt in range(1, settings.startup_retries + 1):
@@ -38,11 +35,11 @@ def connect_with_retry(
         if error is None:
             return
         if is_no_permission(error):
-            raise ConnectionFailed(
+            raise CannotConnectError(
                 f"no permission to see topic {settings.input_topic}: {describe(error)}"
             )
         if consumer.trouble.refused_login:
-            raise ConnectionFailed(
+            raise CannotConnectError(
                 f"{settings.kafka_bootstrap_servers} refuses us: {consumer.trouble.refused_login}; "
                 "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
             )
@@ -62,7 +59,7 @@ def connect_with_retry(
         if consumer.trouble.unreachable
         else "is Kafka running there?"
     )
-    raise ConnectionFailed(
+    raise CannotConnectError(
         f"KAFKA_BOOTSTRAP_SERVERS: {_what_is_wrong(consumer)} at "
         f"{settings.kafka_bootstrap_servers} ({_tries(attempt)}); {hint}"
     )

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.clients.client_config import ClientConfig
-from kafka_processor.config import Settings, SettingsError, noting, setting_up
+from kafka_processor.config import Settings, noting, setting_up
 from kafka_processor.environment.openlineage_settings import is_lineage_wanted
 from kafka_processor.environment.otel_settings import wanted_signals
+from kafka_processor.errors import SettingsError
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.monitoring.failure_log import FailureLog
 from kafka_processor.monitoring.loop_log import LoopLog
@@ -98,7 +99,7 @@ def watch(
     log: FilteringBoundLogger,
     heartbeat: Heartbeat,
 ) -> Iterator[Watch]:
-    """Raises CannotListen, SettingsError. An exception that ends it is told as the cause."""
+    """Raises CannotListenError, SettingsError. An exception that ends it is told as the cause."""
     with ExitStack() as rooms:
         found = Watch([LoopLog(settings, log)])
         failures = FailureLog(log)

@@ -34,8 +34,9 @@ from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.delivery.exactly_once import transactional_id
 from kafka_processor.delivery.producers import create_producer
+from kafka_processor.errors import CheckFailedError, ProducerRefusedError
 from kafka_processor.membership.committed import committed_offsets
-from kafka_processor.producer import OutputProducer, ProducerNeverStarts
+from kafka_processor.producer import OutputProducer
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.topics.configs import describe_topics
@@ -56,10 +57,6 @@ RETRY_PAUSE: Final = 0.2
 CLOSE_TIMEOUT: Final = 1.0
 
 
-class CheckFailed(Exception):
-    """A start would fail with exit code 1; the message says why and what to do."""
-
-
 def trial_id(settings: Settings) -> str:
     """A transactional id for the check alone.
 
@@ -76,7 +73,7 @@ def check(
 ) -> Iterator[str]:
     """Yields a line for each thing found in order.
 
-    Raises CheckFailed or TopicsNotReady for the first that is not, KeyChangedError if it is the
+    Raises CheckFailedError or TopicsNotReadyError for the first that is not, KeyChangedError if it is the
     key, KafkaException for client properties that a start would refuse.
     """
     consumer = InputConsumer(settings, log, client_log)
@@ -108,7 +105,7 @@ def _check_brokers(settings: Settings, key_id: str, client_log: Any) -> Iterator
         refused = [error for error in certain if is_refused_login(error)]
         reason = describe(refused[0] if refused else error_of(exception))
         what = "refuses us" if refused else "does not answer"
-        raise CheckFailed(
+        raise CheckFailedError(
             f"KAFKA_BOOTSTRAP_SERVERS: {settings.kafka_bootstrap_servers} {what}: {reason}"
         ) from None
     yield f"connection: {settings.kafka_bootstrap_servers} answers"
@@ -120,7 +117,7 @@ def _check_brokers(settings: Settings, key_id: str, client_log: Any) -> Iterator
             partitions = len(existing[settings.input_topic].partitions)
             yield from _check_counts(settings, key_id, partitions, client_log)
     except KafkaException as exception:
-        raise CheckFailed(describe(error_of(exception))) from None
+        raise CheckFailedError(describe(error_of(exception))) from None
 
 
 def _existing_topics(admin: AdminClient, certain: list[KafkaError]) -> Mapping[str, TopicMetadata]:
@@ -140,7 +137,7 @@ def _check_topics(
     settings: Settings, admin: AdminClient, existing: Mapping[str, TopicMetadata]
 ) -> Iterator[str]:
     if settings.input_topic not in existing and settings.create_topics != "all":
-        raise CheckFailed(
+        raise CheckFailedError(
             f"INPUT_TOPIC: {settings.input_topic} is not there; create it, or set CREATE_TOPICS=all"
         )
     if settings.create_topics == "none":
@@ -195,7 +192,9 @@ def _check_group(settings: Settings, admin: AdminClient) -> Iterator[str]:
         yield f"group {settings.consumer_group}: not there yet"
         return
     if AclOperation.READ not in (allowed or []):
-        raise CheckFailed(f"no permission: READ on group {settings.consumer_group}; ask for an ACL")
+        raise CheckFailedError(
+            f"no permission: READ on group {settings.consumer_group}; ask for an ACL"
+        )
     yield f"group {settings.consumer_group}: read allowed"
 
 
@@ -207,9 +206,9 @@ def _check_producer(settings: Settings, producer: OutputProducer) -> Iterator[st
             producer.start()
             yield f"producer: starts with transactional ids like {trial_id(settings)}"
             return
-        except ProducerNeverStarts as refusal:
+        except ProducerRefusedError as refusal:
             if not (settings.instance_id and is_no_permission(refusal.error)):
-                raise CheckFailed(str(refusal)) from None
+                raise CheckFailedError(str(refusal)) from None
             yield (
                 f"producer: not checked, since a trial needs WRITE on transactional id "
                 f"{trial_id(settings)}; the start needs it on {transactional_id(settings)}"
@@ -219,7 +218,7 @@ def _check_producer(settings: Settings, producer: OutputProducer) -> Iterator[st
             error = error_of(exception)
             is_over = time.monotonic() > deadline
             if is_over or is_no_permission(error) or never_starts(error):
-                raise CheckFailed(f"the producer cannot start: {describe(error)}") from None
+                raise CheckFailedError(f"the producer cannot start: {describe(error)}") from None
         time.sleep(RETRY_PAUSE)
 
 

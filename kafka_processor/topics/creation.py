@@ -15,16 +15,13 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.clients.kafka_errors import describe, error_of, is_no_permission
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
+from kafka_processor.errors import TopicsNotReadyError
 from kafka_processor.topics.configs import describe_topics, record_limits
 from kafka_processor.topics.rules import TopicConfig, config_of_new, problems, warnings
 
 TIMEOUT: Final = 10.0
 LOOK_TIMEOUT: Final = 2.0
 LOOK_AGAIN: Final = 2.0
-
-
-class TopicsNotReady(Exception):
-    """A topic is not there, or not for us; the message names it and what to do."""
 
 
 def prepare_topics(
@@ -38,7 +35,7 @@ def prepare_topics(
 
     Returns the largest record of each output topic, in bytes, as far as we may look at it.
 
-    Raises TopicsNotReady, and KafkaException where the broker refuses to create.
+    Raises TopicsNotReadyError, and KafkaException where the broker refuses to create.
     """
     if settings.create_topics == "all" and _create(
         admin, settings, [settings.input_topic], settings.input_partitions, log
@@ -62,16 +59,16 @@ def prepare_topics(
 
 
 def demand_configs(settings: Settings, configs: Mapping[str, TopicConfig]) -> list[str]:
-    """What to warn of. Raises TopicsNotReady that names all output topics that cannot work."""
+    """What to warn of. Raises TopicsNotReadyError that names all output topics that cannot work."""
     if found := list(problems(settings, configs)):
-        raise TopicsNotReady("; ".join(found))
+        raise TopicsNotReadyError("; ".join(found))
     return list(warnings(settings, configs))
 
 
 def demand_outputs(missing: Collection[str]) -> None:
-    """Raises TopicsNotReady if there are any, since they may not be created."""
+    """Raises TopicsNotReadyError if there are any, since they may not be created."""
     if missing:
-        raise TopicsNotReady(
+        raise TopicsNotReadyError(
             f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
         )
 
@@ -109,20 +106,20 @@ def demand_permissions(
 ) -> Iterator[tuple[str, str]]:
     """Each of the topics, all of them existing, and what we may do with it.
 
-    Raises TopicsNotReady for one that we may not read or write, KafkaException.
+    Raises TopicsNotReadyError for one that we may not read or write, KafkaException.
     """
     for topic in topics:
         is_input = topic == settings.input_topic
         operation = AclOperation.READ if is_input else AclOperation.WRITE
         if operation not in allowed_operations(admin, topic):
-            raise TopicsNotReady(f"no permission: {operation.name} on topic {topic}")
+            raise TopicsNotReadyError(f"no permission: {operation.name} on topic {topic}")
         yield topic, operation.name.lower()
 
 
 def allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperation]:
     """What we may do with a topic; waits for a broker that has not heard of it yet.
 
-    Raises TopicsNotReady if the brokers do not say so in time: that is no missing permission.
+    Raises TopicsNotReadyError if the brokers do not say so in time: that is no missing permission.
     """
     deadline = time.monotonic() + TIMEOUT
     while True:
@@ -140,7 +137,7 @@ def allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperatio
                 return []
             reason = describe(error)
         if time.monotonic() > deadline:
-            raise TopicsNotReady(
+            raise TopicsNotReadyError(
                 f"topic {topic}: what we may do with it is not known after {TIMEOUT:.0f} s: "
                 f"{reason}; try again, or look at the brokers"
             )
@@ -181,7 +178,7 @@ def create_topics(
 ) -> Iterator[str]:
     """Each of the topics that was created, or in a trial could be.
 
-    Raises TopicsNotReady for one that cannot be.
+    Raises TopicsNotReadyError for one that cannot be.
     """
     new = [
         NewTopic(
@@ -205,7 +202,7 @@ def create_topics(
             if error.code() == KafkaError.INVALID_CONFIG and knows_timestamp_limits:
                 unknown_config.append(topic)
             elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TopicsNotReady(
+                raise TopicsNotReadyError(
                     f"topic {topic} cannot be created: {describe(error)}"
                 ) from None
     yield from create_topics(

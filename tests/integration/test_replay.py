@@ -11,9 +11,9 @@ import pytest
 from confluent_kafka import Message, Producer, TopicPartition
 
 from kafka_processor.config import load_settings
+from kafka_processor.errors import ReplayError
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.failures import ReplayFailed
 from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
@@ -157,7 +157,7 @@ def test_what_was_looked_at_is_final(job: Job) -> None:
     overtaken.job = job
     try:
         overtaken.find()
-        with pytest.raises(ReplayFailed, match="another replay"):
+        with pytest.raises(ReplayError, match="another replay"):
             overtaken.send(1000)
     finally:
         scanner.close()

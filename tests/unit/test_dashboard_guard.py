@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 
-from kafka_processor.config import SettingsError
 from kafka_processor.dashboard.arguments import Options, parse, token_of
 from kafka_processor.dashboard.guard import HEADERS
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.server import STATIC, application
-from kafka_processor.endpoints.listening import (
-    CannotListen,
-    is_loopback,
-    is_of_this_machine,
-    listen,
-)
+from kafka_processor.endpoints.listening import is_loopback, is_of_this_machine, listen
+from kafka_processor.errors import CannotListenError, SettingsError
 
 TOKEN = "a-token-of-the-test-äöü"
 ROUTES = ["/", "/events", "/static/app.js", "/static/vendor/uplot/uPlot.min.css", "/nothing"]
@@ -214,7 +209,9 @@ def test_addresses() -> None:
         assert address_of(here, "::1", "a b&c") == f"http://[::1]:{port}/?token=a%20b%26c"
         assert "0.0.0.0" not in address_of(anywhere, "0.0.0.0", None)
         assert "a b" not in address_of(here, "localhost", "a b", is_secret=True)
-        with pytest.raises(CannotListen, match=r"^--port: cannot listen on 127.0.0.1, port \d+: "):
+        with pytest.raises(
+            CannotListenError, match=r"^--port: cannot listen on 127.0.0.1, port \d+: "
+        ):
             listen("127.0.0.1", port, *WORDS)
-    with pytest.raises(CannotListen, match=r"--host"):
+    with pytest.raises(CannotListenError, match=r"--host"):
         listen("no.such.host.invalid", 0, *WORDS)

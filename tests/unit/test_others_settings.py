@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kafka_processor.config import SettingsError
 from kafka_processor.environment.openlineage_settings import is_lineage_wanted
 from kafka_processor.environment.otel_settings import wanted_signals
+from kafka_processor.errors import SettingsError
 
 BOTH = frozenset({"traces", "metrics"})
 HERE = "http://localhost:4318"

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from kafka_processor.config import Settings, load_settings
 from kafka_processor.replay.progress import Progress
 from kafka_processor.startup.logs import create_log
+from kafka_processor.tail.cleaned import cleaned_view
+from kafka_processor.tail.errors import errors_view
+from kafka_processor.tail.metrics import metrics_view
+from kafka_processor.tail.processed import processed_view
+from kafka_processor.tail.summary import MAX_KEYS, summary_view
+from kafka_processor.tail.tailing import Tail, View, note
 from kafka_processor.terminal.endings import say
 from kafka_processor.terminal.printable import printable
+from kafka_processor.terminal.screen import Screen
 from tests.unit.pipeline_runs import settings
-from verify.screen import Screen
-from verify.tailing import Tail, View, note
-from verify.verify_cleaned_data import cleaned_view
-from verify.verify_metrics import metrics_view
-from verify.verify_processed_errors import errors_view
-from verify.verify_processed_output import processed_view
-from verify.verify_summary_data import MAX_KEYS, summary_view
 
 EVIL = "a\x1b[2J\x1b]0;x\x07\x9b2J\r\n\u2028\u202e\u200b\ud800\U000e0001b"
 SHOWN = r"a\u001b[2J\u001b]0;x\u0007\u009b2J\u000d\u000a\u2028\u202e\u200b\ud800\udb40\udc01b"

@@ -13,7 +13,8 @@ from kafka_processor.clients.client_config import (
     reader_config,
 )
 from kafka_processor.clients.client_config import producer_config as config_of_producer
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
+from kafka_processor.errors import SettingsError
 
 REFUSED_BY_THE_CONTRACT = [
     "enable.auto.commit",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kafka_processor.config import SettingsError
+from kafka_processor.errors import SettingsError
 from kafka_processor.records import ERROR_TYPES
 from kafka_processor.replay.arguments import Options, options_of, parse
 from kafka_processor.replay.selection import Selection

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.config import Settings, SettingsError, load_settings, rules
+from kafka_processor.config import Settings, load_settings, rules
+from kafka_processor.errors import SettingsError
 
 # The contract's tables and text.
 DEFAULTS: dict[str, Any] = {

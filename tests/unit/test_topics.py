@@ -18,7 +18,7 @@ def test_a_broker_that_is_silent_is_named_as_such(monkeypatch: pytest.MonkeyPatc
         servers = f"127.0.0.1:{silent.getsockname()[1]}"
         config: dict[str, Any] = {"bootstrap.servers": servers, "logger": quiet}
         admin = AdminClient(config)
-        with pytest.raises(topics.TopicsNotReady) as ended:
+        with pytest.raises(topics.TopicsNotReadyError) as ended:
             topics.allowed_operations(admin, "processed-output")
     assert "topic processed-output" in str(ended.value)
     assert "_TIMED_OUT" in str(ended.value)

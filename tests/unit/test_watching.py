@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kafka_processor.config import PROJECT_FOLDER, SettingsError
+from kafka_processor.config import PROJECT_FOLDER
+from kafka_processor.errors import SettingsError
 from kafka_processor.startup import integrations as watching
 
 ALL_ON = {

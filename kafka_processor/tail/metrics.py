@@ -6,8 +6,9 @@ from typing import Final
 
 from kafka_processor.config import Settings
 from kafka_processor.records import MessageDetails, MetricsRecord
+from kafka_processor.tail.tailing import View, main, message_name
 from kafka_processor.terminal.printable import printable
-from verify.screen import (
+from kafka_processor.terminal.screen import (
     BOLD,
     CYAN,
     DIM,
@@ -19,7 +20,6 @@ from verify.screen import (
     YELLOW,
     Screen,
 )
-from verify.tailing import View, main, message_name
 
 STYLE_OF_OUTCOME: Final = {"processed": GREEN, "filtered": YELLOW, "skipped": YELLOW}
 

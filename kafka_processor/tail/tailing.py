@@ -19,14 +19,14 @@ import msgspec
 from confluent_kafka import Message
 from msgspec import UnsetType
 
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
 from kafka_processor.environment.reading import read_environment
+from kafka_processor.errors import CannotReadError, SettingsError
 from kafka_processor.event.timestamps import rfc3339
+from kafka_processor.tail.topic_reader import TopicReader
 from kafka_processor.terminal.printable import printable
+from kafka_processor.terminal.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen
 from kafka_processor.terminal.streams import guard_streams, lost_output
-from verify.connection import ReaderError
-from verify.screen import CYAN, DIM, NO_VALUE, RED, Column, Screen
-from verify.topic_reader import TopicReader
 
 BURST: Final = 500
 """Most records that are printed before stdout is flushed."""
@@ -68,7 +68,7 @@ def main(description: str, setting: str, view_of: Callable[[Screen, Settings], V
         signal.signal(number, lambda *_: tail.stop())
     try:
         tail.run(options.max_messages, options.timeout)
-    except ReaderError as error:
+    except CannotReadError as error:
         note(str(error))
         return 1
     except BrokenPipeError:
@@ -165,7 +165,7 @@ class Tail:
     def run(self, max_messages: int | None, timeout: float | None) -> None:
         """Until stopped, or N records were shown, or none came for so many seconds.
 
-        Raises ReaderError, BrokenPipeError when whoever reads stdout has gone, and any other
+        Raises CannotReadError, BrokenPipeError when whoever reads stdout has gone, and any other
         OSError when stdout cannot be written.
         """
         last = time.monotonic()

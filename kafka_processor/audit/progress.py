@@ -5,14 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from kafka_processor.errors import StoppedError
+
 EVERY: Final = 0.5
 """Seconds between two updates in a terminal."""
 EVERY_LINE: Final = 15.0
 """Seconds between two lines in a pipe or a file."""
-
-
-class Stopped(Exception):
-    """The user has asked to stop."""
 
 
 class Progress:
@@ -30,12 +28,12 @@ class Progress:
         self._has_line = False
 
     def stop(self) -> None:
-        """Makes the next call of any other method raise Stopped."""
+        """Makes the next call of any other method raise StoppedError."""
         self._is_stopped = True
 
     def check(self) -> None:
         if self._is_stopped:
-            raise Stopped
+            raise StoppedError
 
     def expect(self, offsets: int) -> None:
         self._expected += offsets

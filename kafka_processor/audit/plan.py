@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from kafka_processor.audit.findings import Place
+from kafka_processor.audit.recount import Claim
 from kafka_processor.records import Snapshot, SummaryRecord, decode_snapshot
-from verify.audit.findings import Place
-from verify.audit.recount import Claim
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import time
 from typing import Final, NamedTuple
 
+from kafka_processor.clients.reader_connection import SILENT
 from kafka_processor.config import Settings
 from kafka_processor.unreadable.batch_search import Answer, Failed, Readable, Silent
 from kafka_processor.unreadable.probing import Probe, Undecided
-from verify.connection import SILENT
 
 STANDSTILL: Final = 5.0
 """Seconds without anything after which a partition is looked at: the client may be silent about

@@ -6,11 +6,19 @@ from typing import Any, Final
 
 import msgspec
 
+from kafka_processor.audit.auditing import Result
+from kafka_processor.audit.findings import (
+    CONTRADICTING,
+    DOUBLED,
+    KINDS,
+    LOST,
+    PERSONAL,
+    Tally,
+    Violation,
+)
 from kafka_processor.config import Settings
 from kafka_processor.terminal.printable import printable
-from verify.audit.auditing import Result
-from verify.audit.findings import CONTRADICTING, DOUBLED, KINDS, LOST, PERSONAL, Tally, Violation
-from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, RED, YELLOW, Screen
+from kafka_processor.terminal.screen import BOLD, CYAN, DIM, GAP, GREEN, RED, YELLOW, Screen
 
 NAMED: Final = 4
 """Partitions that are named where a note is about more."""

@@ -6,10 +6,15 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_processor.audit.unreadable import STANDSTILL, find_unreadable
 from kafka_processor.clients.kafka_errors import describe, error_of, is_unreadable
+from kafka_processor.clients.reader_connection import (
+    REQUEST_TIMEOUT,
+    Connection,
+    is_of_unused_group,
+)
 from kafka_processor.config import Settings
-from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
-from verify.unreadable import STANDSTILL, find_unreadable
+from kafka_processor.errors import CannotReadError
 
 LOOK_INTERVAL: Final = 1.0
 """Seconds between two looks for the topic and its partitions."""
@@ -43,7 +48,7 @@ class TopicReader:
     def read(self, limit: int, timeout: float) -> list[Message]:
         """What is there, at most `limit` records; waits `timeout` seconds for the first one.
 
-        Raises ReaderError: no broker answers at the start, or waiting does not help.
+        Raises CannotReadError: no broker answers at the start, or waiting does not help.
         """
         if time.monotonic() >= self._next_look:
             self._look_for_partitions()
@@ -61,9 +66,9 @@ class TopicReader:
         return records
 
     def demand_connection(self) -> None:
-        """Raises ReaderError if no broker has answered so far."""
+        """Raises CannotReadError if no broker has answered so far."""
         if not self._connection.is_established:
-            raise ReaderError(f"no broker answers at {self._brokers}")
+            raise CannotReadError(f"no broker answers at {self._brokers}")
 
     def close(self) -> None:
         self._connection.close()
@@ -161,7 +166,7 @@ class TopicReader:
         )
 
     def _report(self, error: KafkaError) -> None:
-        """One line for what is waited for. Raises ReaderError where waiting does not help."""
+        """One line for what is waited for. Raises CannotReadError where waiting does not help."""
         self._connection.check_permission(error, self._topic)
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             trouble = f"waiting for topic {self._topic}: it does not exist at {self._brokers}"

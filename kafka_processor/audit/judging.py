@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from verify.audit.entries import (
+from kafka_processor.audit.entries import (
     FILTERED,
     NOTHING,
     OUTCOMES,
@@ -18,8 +18,8 @@ from verify.audit.entries import (
     Message,
     Record,
 )
-from verify.audit.findings import CONTRADICTING, DOUBLED, LOST, PERSONAL
-from verify.audit.personal import raw_values, raw_values_of_line
+from kafka_processor.audit.findings import CONTRADICTING, DOUBLED, LOST, PERSONAL
+from kafka_processor.audit.personal import raw_values, raw_values_of_line
 
 MAX_PLACES: Final = 100
 """Records that are named in one finding: of a message that is forged a million times, not all."""

@@ -7,11 +7,12 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
 
+from kafka_processor.audit.plan import Committed, Span
 from kafka_processor.clients.kafka_errors import describe, error_of
+from kafka_processor.clients.reader_connection import REQUEST_TIMEOUT, Connection
 from kafka_processor.config import Settings
+from kafka_processor.errors import CannotReadError
 from kafka_processor.membership.committed import committed_offsets
-from verify.audit.plan import Committed, Span
-from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError
 
 PATIENCE: Final = 10.0
 """Seconds in which a broker that has answered before must answer again."""
@@ -36,7 +37,7 @@ class Cluster:
         self._connection.close()
 
     def partitions(self, topic: str) -> list[int]:
-        """Raises ReaderError if there is no such topic."""
+        """Raises CannotReadError if there is no such topic."""
 
         def ask() -> list[int]:
             metadata = self._client.list_topics(topic, REQUEST_TIMEOUT).topics[topic]
@@ -108,11 +109,11 @@ class Cluster:
                 self._connection.check()
                 self._connection.check_permission(error, what)
                 if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise ReaderError(
+                    raise CannotReadError(
                         f"topic {what} does not exist at {self._connection.brokers}"
                     ) from None
                 if self._connection.is_established and time.monotonic() > deadline:
-                    raise ReaderError(
+                    raise CannotReadError(
                         f"{self._connection.brokers} does not tell {what}: {describe(error)}"
                     ) from None
                 self._client.poll(0.1)

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from kafka_processor.config import Settings
-from verify.audit.entries import (
+from kafka_processor.audit.entries import (
     CODE_OF_OUTCOME,
     FILTERED,
     NAME,
@@ -29,6 +28,7 @@ from verify.audit.entries import (
     strings_beside,
     strings_in,
 )
+from kafka_processor.config import Settings
 
 _CONTENT: Final = frozenset(
     ("user_id", "ip", "device_id", "app_version", "device_type", "timestamp", "locale", "key_id")

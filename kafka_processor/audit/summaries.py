@@ -7,12 +7,12 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import Message
 
+from kafka_processor.audit.entries import strings_beside, strings_in
+from kafka_processor.audit.findings import CONTRADICTING, Place, Text, Violation
+from kafka_processor.audit.gathering import output_headers
+from kafka_processor.audit.plan import Committed, Summary
 from kafka_processor.config import Settings
 from kafka_processor.records import SummaryRecord
-from verify.audit.entries import strings_beside, strings_in
-from verify.audit.findings import CONTRADICTING, Place, Text, Violation
-from verify.audit.gathering import output_headers
-from verify.audit.plan import Committed, Summary
 
 MAX_BYTES: Final = 64 * 1024
 """More than any summary record of the contract has."""

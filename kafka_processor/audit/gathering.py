@@ -5,19 +5,19 @@ from typing import Final
 
 from confluent_kafka import Message
 
+from kafka_processor.audit.cluster import Cluster
+from kafka_processor.audit.entries import Headers, Line, Names, OtherInput, Record, StrangeRecord
+from kafka_processor.audit.findings import CONTRADICTING, Place, Violation
+from kafka_processor.audit.inputs import InputReader, unreadable_entry
+from kafka_processor.audit.lines import LineReader
+from kafka_processor.audit.plan import Span, Stretch
+from kafka_processor.audit.reading import SpanReader, TakeUnreadable
+from kafka_processor.audit.records import RecordReader, envelope
+from kafka_processor.audit.retention import Lane, Retention
+from kafka_processor.audit.spill import BUCKET, Spill
+from kafka_processor.audit.unreadable import Unreadable
 from kafka_processor.config import Settings
 from kafka_processor.pipeline import UNREADABLE_HEADERS, read_headers
-from verify.audit.cluster import Cluster
-from verify.audit.entries import Headers, Line, Names, OtherInput, Record, StrangeRecord
-from verify.audit.findings import CONTRADICTING, Place, Violation
-from verify.audit.inputs import InputReader, unreadable_entry
-from verify.audit.lines import LineReader
-from verify.audit.plan import Span, Stretch
-from verify.audit.reading import SpanReader, TakeUnreadable
-from verify.audit.records import RecordReader, envelope
-from verify.audit.retention import Lane, Retention
-from verify.audit.spill import BUCKET, Spill
-from verify.unreadable import Unreadable
 
 LINE_RECORDS: Final = 50
 """Metrics records that are taken at once: each has up to 1,000 lines, and 256 KiB."""

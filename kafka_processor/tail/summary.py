@@ -7,9 +7,19 @@ from typing import Final
 from kafka_processor.config import Settings
 from kafka_processor.event.labels import IsLabel, add_counts, is_device_type, is_locale, labels
 from kafka_processor.records import SummaryRecord
+from kafka_processor.tail.tailing import View, main
 from kafka_processor.terminal.printable import printable
-from verify.screen import BOLD, CYAN, DIM, GAP, GREEN, MAX_VALUE, RED, YELLOW, Screen
-from verify.tailing import View, main
+from kafka_processor.terminal.screen import (
+    BOLD,
+    CYAN,
+    DIM,
+    GAP,
+    GREEN,
+    MAX_VALUE,
+    RED,
+    YELLOW,
+    Screen,
+)
 
 _Key = tuple[str, str, int]
 MAX_KEYS: Final = 2_000

@@ -5,9 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from kafka_processor.audit.entries import (
+    FILTERED,
+    NOTHING,
+    OUTCOMES,
+    PROCESSED,
+    SKIPPED,
+    UNKNOWN,
+    Message,
+)
+from kafka_processor.audit.inputs import OTHER_LABEL
 from kafka_processor.records import Snapshot, SummaryRecord
-from verify.audit.entries import FILTERED, NOTHING, OUTCOMES, PROCESSED, SKIPPED, UNKNOWN, Message
-from verify.audit.inputs import OTHER_LABEL
 
 MAX_DEVICE_TYPES: Final = 32
 MAX_LOCALES: Final = 64

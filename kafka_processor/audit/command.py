@@ -13,19 +13,19 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.audit.auditing import Audit, Request, Result
+from kafka_processor.audit.cluster import Cluster
+from kafka_processor.audit.findings import Violation
+from kafka_processor.audit.plan import Wanted
+from kafka_processor.audit.progress import Progress
+from kafka_processor.audit.reading import SpanReader
+from kafka_processor.audit.report import Report
+from kafka_processor.audit.spill import Spill
+from kafka_processor.config import Settings
+from kafka_processor.errors import CannotReadError, SettingsError, StoppedError
 from kafka_processor.event.timestamps import milliseconds_of
+from kafka_processor.tail.tailing import add_env_file, note, relevant_settings, seconds
 from kafka_processor.terminal.streams import guard_streams, lost_output
-from verify.audit.auditing import Audit, Request, Result
-from verify.audit.cluster import Cluster
-from verify.audit.findings import Violation
-from verify.audit.plan import Wanted
-from verify.audit.progress import Progress, Stopped
-from verify.audit.reading import SpanReader
-from verify.audit.report import Report
-from verify.audit.spill import Spill
-from verify.connection import ReaderError
-from verify.tailing import add_env_file, note, relevant_settings, seconds
 
 
 def main() -> int:
@@ -48,9 +48,9 @@ def main() -> int:
         return _end(progress, error.lines, 2)
     except BrokenPipeError:  # whoever read the report wanted no more
         return _end(progress, [], 1)
-    except (ReaderError, OSError) as error:
+    except (CannotReadError, OSError) as error:
         return _end(progress, [str(error)], 1)
-    except Stopped:
+    except StoppedError:
         return _end(progress, ["stopped before the end: nothing can be said"], 1)
     return 0 if is_ok else 1
 

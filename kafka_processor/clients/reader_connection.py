@@ -14,7 +14,8 @@ from kafka_processor.clients.kafka_errors import (
     is_no_permission,
     is_refused_login,
 )
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings
+from kafka_processor.errors import CannotReadError, SettingsError
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds in which a broker must answer at first; one that goes away later is waited for."""
@@ -23,10 +24,6 @@ SILENT: Final = logging.getLogger("kafka-client")
 """For clients whose errors are reported in our own words."""
 SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
-
-
-class ReaderError(Exception):
-    """A topic cannot be read; the message says why and what to do."""
 
 
 class Connection:
@@ -66,25 +63,25 @@ class Connection:
         self._deadline = None
 
     def check(self) -> None:
-        """Raises ReaderError if no broker has answered in time, or one refuses us."""
+        """Raises CannotReadError if no broker has answered in time, or one refuses us."""
         if self._deadline is None:
             return
         self.client.poll(0)  # calls _on_error
         if self._refused_login:
-            raise ReaderError(
+            raise CannotReadError(
                 f"{self.brokers} refuses us: {self._refused_login}; "
                 "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
             )
         if time.monotonic() > self._deadline:
-            raise ReaderError(
+            raise CannotReadError(
                 f"no broker answers at {self.brokers} ({self._last_error}); is Kafka running "
                 "there? Look at KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
             )
 
     def check_permission(self, error: KafkaError, topic: str) -> None:
-        """Raises ReaderError if the error says that we may not read the topic."""
+        """Raises CannotReadError if the error says that we may not read the topic."""
         if is_no_permission(error):
-            raise ReaderError(
+            raise CannotReadError(
                 f"{self.brokers} does not let us read {topic}: {describe(error)}; "
                 "the user needs the permissions Describe and Read for the topic"
             )

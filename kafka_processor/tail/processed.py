@@ -4,8 +4,8 @@ import sys
 
 from kafka_processor.config import Settings
 from kafka_processor.records import ProcessedRecord
-from verify.screen import GREEN, Column, Screen, Table, shortened
-from verify.tailing import View, first_columns, main, message_name
+from kafka_processor.tail.tailing import View, first_columns, main, message_name
+from kafka_processor.terminal.screen import GREEN, Column, Screen, Table, shortened
 
 
 def processed_view(screen: Screen, settings: Settings) -> View:

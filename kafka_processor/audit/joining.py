@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
-from verify.audit.entries import (
+from kafka_processor.audit.entries import (
     FILTERED,
     NOTHING,
     OUTCOMES,
@@ -18,14 +18,22 @@ from verify.audit.entries import (
     Record,
     folded,
 )
-from verify.audit.findings import CONTRADICTING, LOST, PERSONAL, Place, Tally, Text, Violation
-from verify.audit.inputs import OTHER_LABEL
-from verify.audit.judging import Judgement, Rules, is_fine, judge, judge_unknown
-from verify.audit.order import Order
-from verify.audit.plan import Stretch
-from verify.audit.recount import Claim, Counts, Judged, differences
-from verify.audit.retention import Lane
-from verify.audit.spill import Bucket
+from kafka_processor.audit.findings import (
+    CONTRADICTING,
+    LOST,
+    PERSONAL,
+    Place,
+    Tally,
+    Text,
+    Violation,
+)
+from kafka_processor.audit.inputs import OTHER_LABEL
+from kafka_processor.audit.judging import Judgement, Rules, is_fine, judge, judge_unknown
+from kafka_processor.audit.order import Order
+from kafka_processor.audit.plan import Stretch
+from kafka_processor.audit.recount import Claim, Counts, Judged, differences
+from kafka_processor.audit.retention import Lane
+from kafka_processor.audit.spill import Bucket
 
 OutputEntry = TypeVar("OutputEntry", Record, Line)
 _offset = attrgetter("offset")

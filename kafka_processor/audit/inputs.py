@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from kafka_processor.audit.entries import NOTHING, Headers, Message, fingerprint, listed
 from kafka_processor.config import Settings
 from kafka_processor.records import MAX_TEXT
-from verify.audit.entries import NOTHING, Headers, Message, fingerprint, listed
 
 OTHER_LABEL: Final = "__other__"
 _ENDS_OF_MASKED: Final = (".0", "::")

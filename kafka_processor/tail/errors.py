@@ -4,8 +4,8 @@ import sys
 
 from kafka_processor.config import Settings
 from kafka_processor.records import ErrorRecord
-from verify.screen import DIM, RED, Column, Screen, Table
-from verify.tailing import View, first_columns, main, message_name
+from kafka_processor.tail.tailing import View, first_columns, main, message_name
+from kafka_processor.terminal.screen import DIM, RED, Column, Screen, Table
 
 
 def errors_view(screen: Screen, settings: Settings) -> View:

@@ -7,11 +7,16 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from kafka_processor.audit.plan import Span
+from kafka_processor.audit.unreadable import STANDSTILL, Unreadable, find_unreadable
 from kafka_processor.clients.kafka_errors import describe, is_unreadable
+from kafka_processor.clients.reader_connection import (
+    REQUEST_TIMEOUT,
+    Connection,
+    is_of_unused_group,
+)
 from kafka_processor.config import Settings
-from verify.audit.plan import Span
-from verify.connection import REQUEST_TIMEOUT, Connection, ReaderError, is_of_unused_group
-from verify.unreadable import STANDSTILL, Unreadable, find_unreadable
+from kafka_processor.errors import CannotReadError
 
 CHUNK: Final = 5_000
 """Records that are taken from the client at once."""
@@ -60,7 +65,7 @@ class SpanReader:
         take_unreadable: TakeUnreadable,
         chunk: int = CHUNK,
     ) -> None:
-        """Returns when all spans are read. Raises ReaderError if that does not come to an end."""
+        """Returns when all spans are read. Raises CannotReadError if that does not come to an end."""
         at = {partition: span.start for partition, span in spans.items() if span.start < span.end}
         self._assign(topic, at)
         blocked: dict[int, int] = {}
@@ -98,7 +103,7 @@ class SpanReader:
             done = [partition for partition, offset in at.items() if offset >= spans[partition].end]
             self._give_up(topic, done, at, blocked)
             if time.monotonic() - moved > self._timeout:
-                raise ReaderError(self._why_nothing_moves(topic, blocked))
+                raise CannotReadError(self._why_nothing_moves(topic, blocked))
 
     def _pass(self, topic: str, partition: int, start: int, end: int) -> Unreadable | None:
         """Looks at what cannot be read from `start` on, and reads on behind it."""
@@ -165,12 +170,12 @@ class SpanReader:
         return runs
 
     def _on_error(self, error: KafkaError, topic: str) -> None:
-        """Raises ReaderError where waiting does not help."""
+        """Raises CannotReadError where waiting does not help."""
         if is_of_unused_group(error) or error.code() == KafkaError._PARTITION_EOF:
             return
         self._connection.check_permission(error, topic)
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
-            raise ReaderError(f"topic {topic} was deleted while it was being read")
+            raise CannotReadError(f"topic {topic} was deleted while it was being read")
         self._last_error = describe(error)
 
     def _why_nothing_moves(self, topic: str, blocked: Mapping[int, int]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from verify.audit.entries import Entry, Line, Message, Record
+from kafka_processor.audit.entries import Entry, Line, Message, Record
 
 BUCKET: Final = 16_384
 """Offsets whose entries are judged together."""

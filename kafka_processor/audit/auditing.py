@@ -9,14 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kafka_processor.config import Settings, SettingsError
-from verify.audit.cluster import Cluster
-from verify.audit.entries import OUTCOMES, SKIPPED, Names, folded
-from verify.audit.findings import CONTRADICTING, Place, Tally, Text, Violation
-from verify.audit.gathering import Gathering
-from verify.audit.joining import Partition
-from verify.audit.judging import Rules
-from verify.audit.plan import (
+from kafka_processor.audit.cluster import Cluster
+from kafka_processor.audit.entries import OUTCOMES, SKIPPED, Names, folded
+from kafka_processor.audit.findings import CONTRADICTING, Place, Tally, Text, Violation
+from kafka_processor.audit.gathering import Gathering
+from kafka_processor.audit.joining import Partition
+from kafka_processor.audit.judging import Rules
+from kafka_processor.audit.plan import (
     Committed,
     Span,
     Stretch,
@@ -24,14 +23,15 @@ from verify.audit.plan import (
     known_key_ids,
     stretch_of,
 )
-from verify.audit.progress import Progress
-from verify.audit.reading import SpanReader
-from verify.audit.records import RecordReader
-from verify.audit.retention import Retention
-from verify.audit.spill import Spill
-from verify.audit.summaries import Summaries
-from verify.connection import ReaderError
-from verify.unreadable import Unreadable
+from kafka_processor.audit.progress import Progress
+from kafka_processor.audit.reading import SpanReader
+from kafka_processor.audit.records import RecordReader
+from kafka_processor.audit.retention import Retention
+from kafka_processor.audit.spill import Spill
+from kafka_processor.audit.summaries import Summaries
+from kafka_processor.audit.unreadable import Unreadable
+from kafka_processor.config import Settings
+from kafka_processor.errors import CannotReadError, SettingsError
 
 EXACTLY_ONCE: Final = "exactly-once"
 
@@ -78,7 +78,7 @@ class Audit:
         self._result = Result([], {})
 
     def run(self, request: Request) -> Result:
-        """Raises ReaderError where something cannot be read, SettingsError for a partition that
+        """Raises CannotReadError where something cannot be read, SettingsError for a partition that
         does not exist, OSError for a full disk, and what `progress` raises to end it all."""
         settings, cluster = self._settings, self._cluster
         topic = settings.input_topic
@@ -86,7 +86,7 @@ class Audit:
         chosen = _chosen(partitions, request.wanted.partitions, topic)
         committed = cluster.committed(chosen)
         if not committed:
-            raise ReaderError(
+            raise CannotReadError(
                 f"group {settings.consumer_group} has committed no offset in {topic}, so there is "
                 "nothing to audit; is CONSUMER_GROUP right?"
             )
@@ -111,11 +111,11 @@ class Audit:
         return self._result
 
     def _refuse_compacted(self, topics: Sequence[str]) -> None:
-        """Raises ReaderError: what the broker takes away one by one would look lost."""
+        """Raises CannotReadError: what the broker takes away one by one would look lost."""
         summary = self._settings.summary_topic  # of which the latest of each key will do
         others = [topic for topic in topics if topic != summary]
         if compacted := [topic for topic in others if self._cluster.is_compacted(topic)]:
-            raise ReaderError(
+            raise CannotReadError(
                 f"{', '.join(compacted)}: compacted (cleanup.policy), so single messages are "
                 "missing on purpose and nothing can be proven"
             )

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from verify.audit.entries import NAME, NOTHING, PROCESSED, Line, Message, Record
-from verify.audit.records import SHORTEST_IN_TEXT
+from kafka_processor.audit.entries import NAME, NOTHING, PROCESSED, Line, Message, Record
+from kafka_processor.audit.records import SHORTEST_IN_TEXT
 
 _has_digit = re.compile("[0-9]").search
 _is_name = re.compile(r"[a-z_]{1,32}([.][a-z_]{1,32})*").fullmatch

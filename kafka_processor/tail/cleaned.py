@@ -4,8 +4,8 @@ import sys
 
 from kafka_processor.config import Settings
 from kafka_processor.records import CleanedRecord
-from verify.screen import YELLOW, Column, Screen, Table
-from verify.tailing import View, first_columns, main, message_name
+from kafka_processor.tail.tailing import View, first_columns, main, message_name
+from kafka_processor.terminal.screen import YELLOW, Column, Screen, Table
 
 
 def cleaned_view(screen: Screen, settings: Settings) -> View:

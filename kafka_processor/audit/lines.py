@@ -6,8 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from kafka_processor.config import Settings
-from verify.audit.entries import (
+from kafka_processor.audit.entries import (
     CODE_OF_OUTCOME,
     NOTHING,
     UNKNOWN,
@@ -21,6 +20,7 @@ from verify.audit.entries import (
     strings_beside,
     strings_in,
 )
+from kafka_processor.config import Settings
 
 
 class _Line(Struct, gc=False, forbid_unknown_fields=True):
