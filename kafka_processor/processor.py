@@ -135,8 +135,8 @@ class Processor:
         """Joins the group, then makes the producer ready.
 
         In this order, so that a predecessor with the same INSTANCE_ID has left the group before
-        its producer is shut out. Raises ConsumerEndedError, ProducerRefusedError, and KafkaException
-        without permission.
+        its producer is shut out. Raises ConsumerEndedError, ProducerRefusedError, and
+        KafkaException without permission.
         """
         self._consumer.join(self)
         is_producer_ready = False
@@ -445,7 +445,10 @@ class Processor:
         self._consumer.rewind()
 
     def _heed(self, error: KafkaError) -> None:
-        """What an error of the commit says about our place in the group. Raises ConsumerEndedError."""
+        """What an error of the commit says about our place in the group.
+
+        Raises ConsumerEndedError.
+        """
         if not (is_producer_fenced(error) or is_fenced_member(error)):
             if is_end_of_consumer(error):
                 self._consumer.handle_error(error)

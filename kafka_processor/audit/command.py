@@ -1,17 +1,13 @@
-"""Audits delivery: each input message up to the group's committed offsets against all outputs.
-
-Reports what was lost or doubled, what contradicts the summary, the metrics or the input, and every
-value of ip or device_id that was copied to an output. Exit codes: 0 all is well, 1 something is
-wrong or cannot be read, 2 wrong settings or arguments.
-"""
+"""`kafka-processor audit`: every input message against all outputs (`docs/audit.md`)."""
 
 import argparse
 import dataclasses
 import gc
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
+from typing import Final
 
 from kafka_processor.audit.auditing import Audit, Request, Result
 from kafka_processor.audit.cluster import Cluster
@@ -22,67 +18,104 @@ from kafka_processor.audit.reading import SpanReader
 from kafka_processor.audit.report import Report
 from kafka_processor.audit.spill import Spill
 from kafka_processor.config import Settings
-from kafka_processor.errors import CannotReadError, SettingsError, StoppedError
-from kafka_processor.event.timestamps import milliseconds_of
-from kafka_processor.tail.tailing import add_env_file, note, relevant_settings, seconds
-from kafka_processor.terminal.streams import guard_streams, lost_output
+from kafka_processor.environment.reading import is_connection_or_topic, load_command_settings
+from kafka_processor.errors import EXIT_FAILED, EXIT_OK, CannotReadError
+from kafka_processor.terminal.arguments import FOLDER, SECONDS, TIME, CommandParser, integer
+from kafka_processor.terminal.endings import print_error, run_command
+from kafka_processor.terminal.streams import lost_output
+
+DESCRIPTION: Final = """\
+Compares every input message up to the committed offsets of the group with all outputs. Reports \
+messages that were lost or duplicated, contradictions with the summary, the metrics or the input, \
+and values of ip or device_id that were copied to an output.
+
+Reads committed records only, joins no group and commits nothing, so it may run beside the \
+daemons. docs/audit.md has more."""
+EPILOG: Final = """\
+The options select input messages. The outputs are always read in full, since a record may have \
+been written at any later time.
+
+The settings are those of kafka-processor, see its --help: KAFKA_*, *_TOPIC, *_LABELS, \
+CONSUMER_GROUP and DELIVERY.
+
+Exit codes: 0 all is well, 1 something is wrong or cannot be read, 2 wrong options or settings."""
 
 
-def main() -> int:
-    guard_streams()
-    options = _options()
-    progress = Progress(note)
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit code (`docs/audit.md`)."""
+    progress = Progress(print_error)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: progress.stop())
+
+    def report(line: str) -> None:
+        progress.clear()
+        print_error(line)
+
+    return run_command(lambda: _run(create_parser().parse(arguments), progress), report)
+
+
+def create_parser() -> CommandParser:
+    parser = CommandParser(
+        "kafka-processor audit", "[OPTIONS]", description=DESCRIPTION, epilog=EPILOG
+    )
+    option = parser.add_argument
+    option("--json", action="store_true", help="one JSON object a line: violations, then verdict")
+    option("--delivery", choices=("exactly-once", "at-least-once"), help="default: DELIVERY")
+    option("--partition", type=integer(0), action="append", metavar="N",
+           help="only this input partition; repeatable")  # fmt: skip
+    option("--from-offset", type=integer(0), metavar="N", help="of each partition, inclusive")
+    option("--to-offset", type=integer(0), metavar="N", help="of each partition, exclusive")
+    option("--since", type=TIME, metavar="TIME", help="messages from this time on, RFC 3339")
+    option("--until", type=TIME, metavar="TIME", help="messages before this time, RFC 3339")
+    option("--folder", type=FOLDER, metavar="PATH", help="folder for temporary files")
+    option("--timeout", type=SECONDS, default=60.0, metavar="S",
+           help="give up after S seconds in which nothing can be read (default: 60)")  # fmt: skip
+    parser.add_env_file()
+    return parser
+
+
+def _run(options: argparse.Namespace, progress: Progress) -> int:
+    """Raises CommandError."""
+    settings, _ = load_command_settings(
+        options.env_file,
+        lambda name: is_connection_or_topic(name) or name in ("CONSUMER_GROUP", "DELIVERY"),
+    )
+    if options.delivery:
+        settings = dataclasses.replace(settings, delivery=options.delivery)
+    report = Report(settings, options.json)
     try:
-        settings = relevant_settings(options.env_file, "CONSUMER_GROUP", "DELIVERY")
-        if options.delivery:
-            settings = dataclasses.replace(settings, delivery=options.delivery)
-        report = Report(settings, options.json)
         result = _audit(settings, options, progress, report)
         is_ok = report.verdict(result)
         sys.stdout.flush()
-        if why := lost_output():
-            raise why
-    except SettingsError as error:
-        return _end(progress, error.lines, 2)
-    except BrokenPipeError:  # whoever read the report wanted no more
-        return _end(progress, [], 1)
-    except (CannotReadError, OSError) as error:
-        return _end(progress, [str(error)], 1)
-    except StoppedError:
-        return _end(progress, ["stopped before the end: nothing can be said"], 1)
-    return 0 if is_ok else 1
-
-
-def _end(progress: Progress, lines: list[str], code: int) -> int:
-    progress.clear()
-    for line in lines:
-        note(line)
-    return code
+        _raise_lost_output()
+    except BrokenPipeError:  # nobody has read the report to its end
+        progress.clear()
+        return EXIT_FAILED
+    except OSError as error:  # of stdout or of the temporary files
+        raise CannotReadError(str(error)) from None
+    return EXIT_OK if is_ok else EXIT_FAILED
 
 
 def _audit(
     settings: Settings, options: argparse.Namespace, progress: Progress, report: Report
 ) -> Result:
-    # Millions of small objects that refer to nothing: there are no cycles to look for.
+    # Millions of small objects without cycles: the collector would only cost time.
     gc.disable()
     wanted = Wanted(options.partition or (), options.from_offset or 0, options.to_offset)
     request = Request(wanted, options.since, options.until)
 
-    def tell(violation: Violation) -> None:
+    def show(violation: Violation) -> None:
         report.violation(violation)
-        if why := lost_output():
-            raise why
+        _raise_lost_output()
 
     with (
         closing(Cluster(settings, progress.check)) as cluster,
         closing(SpanReader(settings, options.timeout, progress.read)) as reader,
         Spill(options.folder) as spill,
     ):
-        result = Audit(settings, cluster, reader, spill, progress, tell).run(request)
+        result = Audit(settings, cluster, reader, spill, progress, show).run(request)
         progress.clear()
-        note(
+        print_error(
             f"group {settings.consumer_group} on {settings.input_topic} at "
             f"{settings.kafka_bootstrap_servers}: {progress.offsets:,} offsets read in "
             f"{progress.seconds:.1f} s, {spill.written / 1e6:,.0f} MB of temporary files"
@@ -90,57 +123,6 @@ def _audit(
     return result
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Audits delivery: each input message up to the group's committed offsets "
-        "against all outputs. Reads committed records only, commits nothing and joins no group, "
-        "so it may run while the processes do. The settings are those of kafka-processor (see "
-        "its --help): KAFKA_*, *_TOPIC, CONSUMER_GROUP and DELIVERY, from the environment or .env.",
-        epilog="Exit codes: 0 all is well, 1 something is wrong or cannot be read, 2 wrong "
-        "settings or arguments. A range restricts which messages are audited; the outputs are "
-        "read whole all the same, since a record may have been written at any later time.",
-    )
-    option = parser.add_argument
-    option("--json", action="store_true", help="one object a line: violations, then the verdict")
-    option("--delivery", choices=("exactly-once", "at-least-once"), help="default: DELIVERY")
-    option("--partition", type=_whole, action="append", metavar="N", help="this one; repeatable")
-    option("--from-offset", type=_whole, metavar="N", help="from this offset of each partition on")
-    option("--to-offset", type=_whole, metavar="N", help="before this offset (exclusive)")
-    option("--since", type=_time, metavar="TIME", help="messages from this time on, RFC 3339")
-    option("--until", type=_time, metavar="TIME", help="messages before this time, RFC 3339")
-    option("--folder", type=_folder, metavar="PATH", help="where temporary files go")
-    option(
-        "--timeout",
-        type=seconds,
-        default=60.0,
-        metavar="S",
-        help="give up after S seconds in which nothing can be read (default: 60)",
-    )
-    add_env_file(parser)
-    return parser.parse_args()
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
-    return int(text)
-
-
-def _time(text: str) -> int:
-    """Milliseconds since the epoch."""
-    try:
-        return milliseconds_of(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not an RFC 3339 time such as 2024-07-10T02:00:25Z"
-        ) from None
-
-
-def _folder(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
-    return Path(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _raise_lost_output() -> None:
+    if error := lost_output():
+        raise error

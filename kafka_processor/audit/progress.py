@@ -1,4 +1,4 @@
-"""How far the audit has come, on stderr: in a terminal one line that is rewritten."""
+"""The progress of the audit on stderr: on a terminal one line that is rewritten."""
 
 import sys
 import time
@@ -6,22 +6,21 @@ from collections.abc import Callable
 from typing import Final
 
 from kafka_processor.errors import StoppedError
+from kafka_processor.timing import Every
 
-EVERY: Final = 0.5
-"""Seconds between two updates in a terminal."""
-EVERY_LINE: Final = 15.0
-"""Seconds between two lines in a pipe or a file."""
+TERMINAL_INTERVAL: Final = 0.5
+PIPE_INTERVAL: Final = 15.0
+"""Seconds between two updates."""
 
 
 class Progress:
-    """Counts offsets while topics are read, then buckets while they are judged."""
+    """Counts offsets while topics are read, then buckets while they are compared."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
         self._is_terminal = sys.stderr.isatty()
         self._begun = time.monotonic()
-        self._next = self._begun + EVERY
-        self._next_line = self._begun + EVERY_LINE
+        self._due = Every(TERMINAL_INTERVAL if self._is_terminal else PIPE_INTERVAL)
         self._expected = self._read = 0
         self._buckets = self._judged = 0
         self._is_stopped = False
@@ -33,7 +32,7 @@ class Progress:
 
     def check(self) -> None:
         if self._is_stopped:
-            raise StoppedError
+            raise StoppedError("stopped before the end, so there is no result")
 
     def expect(self, offsets: int) -> None:
         self._expected += offsets
@@ -50,7 +49,7 @@ class Progress:
         self._update()
 
     def clear(self) -> None:
-        """Before anything else is written to the terminal."""
+        """To be called before anything else is written to the terminal."""
         if self._has_line:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
             self._has_line = False
@@ -65,13 +64,13 @@ class Progress:
 
     def _update(self) -> None:
         self.check()
-        now = time.monotonic()
-        if self._is_terminal and now >= self._next:
-            self._next = now + EVERY
+        if not self._due.is_due:
+            return
+        self._due.restart()
+        if self._is_terminal:
             print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
             self._has_line = True
-        elif not self._is_terminal and now >= self._next_line:
-            self._next_line = now + EVERY_LINE
+        else:
             self._note(self._text())
 
     def _text(self) -> str:

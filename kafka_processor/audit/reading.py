@@ -12,7 +12,7 @@ from kafka_processor.audit.unreadable import STANDSTILL, Unreadable, find_unread
 from kafka_processor.clients.kafka_errors import describe, is_unreadable
 from kafka_processor.clients.reader_connection import (
     REQUEST_TIMEOUT,
-    Connection,
+    ReaderConnection,
     is_of_unused_group,
 )
 from kafka_processor.config import Settings
@@ -39,7 +39,7 @@ class SpanReader:
     def __init__(self, settings: Settings, timeout: float, progress: Callable[[int], None]) -> None:
         """`timeout`: seconds in which something must move. `progress` is told of offsets read, and
         may raise to end it all. Raises SettingsError."""
-        self._connection = Connection(
+        self._connection = ReaderConnection(
             settings,
             enable_partition_eof=True,
             queued_max_messages_kbytes=16 * 1024,
@@ -65,7 +65,7 @@ class SpanReader:
         take_unreadable: TakeUnreadable,
         chunk: int = CHUNK,
     ) -> None:
-        """Returns when all spans are read. Raises CannotReadError if that does not come to an end."""
+        """Returns once all spans are read. Raises CannotReadError if that cannot be completed."""
         at = {partition: span.start for partition, span in spans.items() if span.start < span.end}
         self._assign(topic, at)
         blocked: dict[int, int] = {}

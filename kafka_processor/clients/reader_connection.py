@@ -1,90 +1,119 @@
-"""A consumer that belongs to no group, and what it hears of the brokers."""
+"""A consumer that joins no group and commits nothing, for commands that only read."""
 
 import logging
-import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from kafka_processor.clients.client_config import connection_config, reader_config
 from kafka_processor.clients.kafka_errors import (
+    CHECK_LOGIN,
     describe,
     error_of,
     is_no_permission,
     is_refused_login,
 )
 from kafka_processor.config import Settings
-from kafka_processor.errors import CannotReadError, SettingsError
+from kafka_processor.errors import CannotReadError
+from kafka_processor.timing import Deadline
 
 CONNECT_TIMEOUT: Final = 5.0
-"""Seconds in which a broker must answer at first; one that goes away later is waited for."""
+"""Seconds in which a broker must answer first; a broker that goes away later is waited for."""
+ANSWER_TIMEOUT: Final = 10.0
+"""Seconds in which a broker that has answered before must answer again."""
 REQUEST_TIMEOUT: Final = 1.0
+"""Seconds of one request: signals are noticed in between."""
 SILENT: Final = logging.getLogger("kafka-client")
 """For clients whose errors are reported in our own words."""
 SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
+Answer = TypeVar("Answer")
 
-class Connection:
-    """The client, silent; nothing is committed."""
 
-    def __init__(self, settings: Settings, **config: Any) -> None:
-        """`config` of librdkafka, with _ for the dots. Raises SettingsError for a property that
-        the client does not take."""
+class ReaderConnection:
+    """The client, without a log of its own, and what it reports about the brokers."""
+
+    def __init__(
+        self, settings: Settings, check_stop: Callable[[], None] = lambda: None, **config: Any
+    ) -> None:
+        """`check_stop` is called between requests, and may raise. `config`: librdkafka properties,
+        with `_` instead of dots. Raises KafkaException for properties that the client refuses."""
         self.brokers = settings.kafka_bootstrap_servers
-        self._deadline: float | None = time.monotonic() + CONNECT_TIMEOUT
+        self._connecting: Deadline | None = Deadline(CONNECT_TIMEOUT)
+        self._check_stop = check_stop
         self._refused_login: str | None = None
         self._last_error = "nothing came back"
         self._settings = settings
-        self._silent: dict[str, Any] = {"logger": SILENT}
-        own = {name.replace("_", "."): value for name, value in config.items()}
-        try:
-            self.client = Consumer(
-                reader_config(settings) | own | self._silent | {"error_cb": self._on_error}
-            )
-        except KafkaException as exception:
-            reason = error_of(exception).str()
-            raise SettingsError(
-                [f"the client does not take the KAFKA_* settings: {reason}"]
-            ) from None
+        own: dict[str, Any] = {name.replace("_", "."): value for name, value in config.items()}
+        self.client = Consumer(
+            reader_config(settings) | own | {"logger": SILENT, "error_cb": self._on_error}
+        )
 
     def admin(self) -> AdminClient:
-        """A client that asks for what a consumer cannot; it reports nothing here."""
-        return AdminClient(connection_config(self._settings) | self._silent)
+        """Returns a client for requests that a consumer cannot make."""
+        return AdminClient(connection_config(self._settings) | {"logger": SILENT})
 
     @property
     def is_established(self) -> bool:
-        """Whether a broker has answered once."""
-        return self._deadline is None
+        """Whether a broker has answered."""
+        return self._connecting is None
 
     def establish(self) -> None:
-        """A broker has answered."""
-        self._deadline = None
+        """To be called when a broker has answered."""
+        self._connecting = None
 
     def check(self) -> None:
-        """Raises CannotReadError if no broker has answered in time, or one refuses us."""
-        if self._deadline is None:
+        """Raises CannotReadError if no broker has answered in time, or one refuses the login."""
+        if self._connecting is None:
             return
         self.client.poll(0)  # calls _on_error
         if self._refused_login:
             raise CannotReadError(
-                f"{self.brokers} refuses us: {self._refused_login}; "
-                "look at KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
+                f"{self.brokers} refuses the login: {self._refused_login}; {CHECK_LOGIN}"
             )
-        if time.monotonic() > self._deadline:
+        if self._connecting.has_passed:
             raise CannotReadError(
                 f"no broker answers at {self.brokers} ({self._last_error}); is Kafka running "
-                "there? Look at KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
+                "there? Check KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
             )
 
-    def check_permission(self, error: KafkaError, topic: str) -> None:
-        """Raises CannotReadError if the error says that we may not read the topic."""
+    def check_permission(self, error: KafkaError, what: str) -> None:
+        """Raises CannotReadError if the error is a missing permission."""
         if is_no_permission(error):
             raise CannotReadError(
-                f"{self.brokers} does not let us read {topic}: {describe(error)}; "
-                "the user needs the permissions Describe and Read for the topic"
+                f"no permission to read {what} at {self.brokers}: {describe(error)}; add an ACL "
+                "with DESCRIBE and READ for a topic, DESCRIBE for a group"
             )
+
+    def ask(self, what: str, request: Callable[[], Answer]) -> Answer:
+        """Repeats a request until it is answered. `what` is requested: a topic, or a description.
+
+        Raises CannotReadError.
+        """
+        deadline = Deadline(ANSWER_TIMEOUT)
+        while True:
+            self._check_stop()
+            try:
+                answer = request()
+            except KafkaException as exception:
+                error = error_of(exception)
+                self.check()
+                self.check_permission(error, what)
+                if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise CannotReadError(
+                        f"topic {what} does not exist at {self.brokers}"
+                    ) from None
+                if self.is_established and deadline.has_passed:
+                    raise CannotReadError(
+                        f"{self.brokers} does not answer the request for {what}: {describe(error)}"
+                    ) from None
+                self.client.poll(0.1)
+            else:
+                self.establish()
+                return answer
 
     def close(self) -> None:
         self.client.close()
@@ -97,5 +126,5 @@ class Connection:
 
 
 def is_of_unused_group(error: KafkaError) -> bool:
-    """The client asks for the group that it must name; it is not used, nor is its permission."""
+    """librdkafka looks up the coordinator of the group that it must be given, though unused."""
     return error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED

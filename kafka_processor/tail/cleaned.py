@@ -1,10 +1,8 @@
 """Shows the messages that were filtered out, and why."""
 
-import sys
-
 from kafka_processor.config import Settings
 from kafka_processor.records import CleanedRecord
-from kafka_processor.tail.tailing import View, first_columns, main, message_name
+from kafka_processor.tail.tailing import View, first_columns, message_name
 from kafka_processor.terminal.screen import YELLOW, Column, Screen, Table
 
 
@@ -26,7 +24,3 @@ def cleaned_view(screen: Screen, settings: Settings) -> View:
         )
 
     return View(CleanedRecord, table.heading(), show)
-
-
-if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", "CLEANED_TOPIC", cleaned_view))

@@ -1,10 +1,8 @@
 """Shows the messages that failed, and why."""
 
-import sys
-
 from kafka_processor.config import Settings
 from kafka_processor.records import ErrorRecord
-from kafka_processor.tail.tailing import View, first_columns, main, message_name
+from kafka_processor.tail.tailing import View, first_columns, message_name
 from kafka_processor.terminal.screen import DIM, RED, Column, Screen, Table
 
 
@@ -37,7 +35,3 @@ def _fields_present(record: ErrorRecord) -> str:
     without_value = [name for name, value in content.items() if value in (None, "")]
     text = "has " + ", ".join(name for name in content if name not in without_value)
     return f"{text}; without a value: {', '.join(without_value)}" if without_value else text
-
-
-if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", "ERRORS_TOPIC", errors_view))

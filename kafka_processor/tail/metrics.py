@@ -1,12 +1,11 @@
 """Shows what happened to each message that was read: a line for each, under its record's."""
 
-import sys
 from collections import Counter
 from typing import Final
 
 from kafka_processor.config import Settings
 from kafka_processor.records import MessageDetails, MetricsRecord
-from kafka_processor.tail.tailing import View, main, message_name
+from kafka_processor.tail.tailing import View, message_name
 from kafka_processor.terminal.printable import printable
 from kafka_processor.terminal.screen import (
     BOLD,
@@ -63,7 +62,3 @@ def duration(seconds: float | None) -> str:
         if abs(seconds) * factor < 999.95:
             return f"{seconds * factor:.1f} {unit}"
     return f"{seconds:,.1f} s" if abs(seconds) < 1e12 else f"{seconds:.0e} s"
-
-
-if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", "METRICS_TOPIC", metrics_view))

@@ -1,10 +1,8 @@
 """Shows the events that were processed."""
 
-import sys
-
 from kafka_processor.config import Settings
 from kafka_processor.records import ProcessedRecord
-from kafka_processor.tail.tailing import View, first_columns, main, message_name
+from kafka_processor.tail.tailing import View, first_columns, message_name
 from kafka_processor.terminal.screen import GREEN, Column, Screen, Table, shortened
 
 
@@ -36,7 +34,3 @@ def processed_view(screen: Screen, settings: Settings) -> View:
         )
 
     return View(ProcessedRecord, table.heading(), show)
-
-
-if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", "PROCESSED_TOPIC", processed_view))

@@ -1,13 +1,12 @@
 """Shows the running counts of each input partition, and their sum over all partitions seen."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kafka_processor.config import Settings
 from kafka_processor.event.labels import IsLabel, add_counts, is_device_type, is_locale, labels
 from kafka_processor.records import SummaryRecord
-from kafka_processor.tail.tailing import View, main
+from kafka_processor.tail.tailing import View
 from kafka_processor.terminal.printable import printable
 from kafka_processor.terminal.screen import (
     BOLD,
@@ -146,7 +145,3 @@ def _sum(screen: Screen, records: list[SummaryRecord]) -> str:
     text = f"{seen}: {total:,} {'=' if adds_up else '≠'} "
     text += " + ".join(f"{count:,} {name}" for name, count in parts.items())
     return GAP + screen.styled(screen.wrapped(text, len(GAP)), BOLD if adds_up else RED)
-
-
-if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", "SUMMARY_TOPIC", summary_view))

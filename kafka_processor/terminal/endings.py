@@ -6,7 +6,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException
 
 from kafka_processor.clients.kafka_errors import describe, error_of
-from kafka_processor.errors import EXIT_FAILED, EXIT_WRONG_SETTINGS, CommandError
+from kafka_processor.errors import EXIT_FAILED, EXIT_WRONG_SETTINGS, CommandError, SettingsError
 from kafka_processor.terminal.printable import printable
 
 
@@ -15,9 +15,14 @@ def print_error(line: str) -> None:
 
 
 def run_command(command: Callable[[], int], report: Callable[[str], None] = print_error) -> int:
-    """Runs a command and returns its exit code; `report` gets each line that says why it ended."""
+    """Runs a command and returns its exit code; `report` gets each line that says why it ended.
+
+    Wrong settings are always printed: the settings of the log may be among them.
+    """
     try:
         return command()
+    except SettingsError as error:
+        report, lines, exit_code = print_error, error.lines, error.exit_code
     except CommandError as error:
         lines, exit_code = error.lines, error.exit_code
     except KafkaException as exception:

@@ -190,7 +190,7 @@ def test_waits_for_the_transactions_of_others(job: Job) -> None:
     producer.produce(job.input, b"", partition=0)
     producer.flush(30)
     command = launch(job, *FAST)
-    command.wait_for_log(f"waiting for {job.input}, partition 0")
+    command.wait_for_log(f"waiting for {job.input}-0")
     producer.abort_transaction(30)
     assert command.wait() == 0
     assert copies(job) == Counter(originals)

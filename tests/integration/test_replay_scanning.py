@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from kafka_processor.config import load_settings
-from kafka_processor.errors import ReplayError
+from kafka_processor.errors import CannotReadError
 from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.scanning import TopicScanner
 from tests.support.job import Job
@@ -27,7 +27,7 @@ def test_a_topic_deleted_in_the_middle_ends_it(job: Job) -> None:
         messages = scanner.read(scanner.spans([job.input]), lambda done, total: f"{done} {total}")
         next(messages)
         job.delete_topic(job.input)
-        with pytest.raises(ReplayError, match=f"topic {job.input} was deleted"):
+        with pytest.raises(CannotReadError, match=f"topic {job.input} was deleted"):
             for _ in messages:
                 pass
     given_up.cancel()

@@ -407,4 +407,4 @@ def test_wrong_settings_end_it_with_a_line_each(start: Start) -> None:
 def test_metrics_that_are_off_cannot_be_read(start: Start) -> None:
     tail = start("metrics", "")
     assert tail.wait() == 2
-    assert tail.log_lines == ["METRICS_TOPIC: set to nothing, so there is no topic to read"]
+    assert tail.log_lines == ["METRICS_TOPIC: is empty, so there is no topic to read; set it"]

@@ -177,11 +177,11 @@ def test_options() -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--port", "65536"], "--port: '65536' is not allowed; allowed: 0 to 65535"),
-        (["--minutes", "0"], "--minutes: '0' is not allowed; allowed: 1 to 60"),
-        (["--host", " "], "--host: empty; give an address or a name of this machine"),
-        (["--what=1"], "--what: there is no such option"),
-        (["--port"], "argument --port: expected one argument"),
+        (["--port", "65536"], "--port: '65536' is not allowed; use an integer from 0 to 65535"),
+        (["--minutes", "0"], "--minutes: '0' is not allowed; use an integer from 1 to 60"),
+        (["--host", " "], "--host: is empty; use an address or a name of this machine"),
+        (["--what=1"], "--what: no such option"),
+        (["--port"], "--port: expected one argument"),
     ],
 )
 def test_wrong_options(arguments: list[str], problem: str) -> None:

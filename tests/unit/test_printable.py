@@ -16,8 +16,8 @@ from kafka_processor.tail.errors import errors_view
 from kafka_processor.tail.metrics import metrics_view
 from kafka_processor.tail.processed import processed_view
 from kafka_processor.tail.summary import MAX_KEYS, summary_view
-from kafka_processor.tail.tailing import Tail, View, note
-from kafka_processor.terminal.endings import say
+from kafka_processor.tail.tailing import Tail, View, print_heading
+from kafka_processor.terminal.endings import print_error
 from kafka_processor.terminal.printable import printable
 from kafka_processor.terminal.screen import Screen
 from tests.unit.pipeline_runs import settings
@@ -61,12 +61,13 @@ def test_a_line_of_the_log(log_format: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_lines_beside_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    say(EVIL, EVIL)
+    print_error(EVIL)
+    print_error(EVIL)
     progress = Progress()
     progress.note(EVIL)
     progress.show(EVIL)
     assert capsys.readouterr().err.splitlines() == [SHOWN] * 4
-    note(f"one\n{EVIL.replace(chr(10), '')}")
+    print_heading(f"one\n{EVIL.replace(chr(10), '')}")
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 

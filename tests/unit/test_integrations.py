@@ -1,4 +1,4 @@
-"""Rooms whose packages are not installed, and rooms that are off."""
+"""Integrations whose packages are not installed, and integrations that are disabled."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from kafka_processor.config import PROJECT_FOLDER
 from kafka_processor.errors import SettingsError
-from kafka_processor.startup import integrations as watching
+from kafka_processor.startup import integrations
 
 ALL_ON = {
     "OPS_PORT": "9108",
@@ -18,17 +18,17 @@ ALL_ON = {
 
 
 def test_packages_that_are_missing_are_one_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "find_spec", lambda _: None)
+    monkeypatch.setattr(integrations, "find_spec", lambda _: None)
     with pytest.raises(SettingsError) as raised:
-        watching.demand_packages(ALL_ON)
+        integrations.require_packages(ALL_ON)
     assert [line.partition(":")[0] for line in raised.value.lines] == list(ALL_ON)
     assert all("pip install" in line for line in raised.value.lines)
-    watching.demand_packages({})
+    integrations.require_packages({})
 
 
 def test_packages_are_found() -> None:
-    watching.demand_packages(ALL_ON)
-    assert not watching._is_installed("no_such_package.with_a_module")
+    integrations.require_packages(ALL_ON)
+    assert not integrations._is_installed("no_such_package.with_a_module")
 
 
 START: list[str] = []
@@ -74,22 +74,27 @@ def test_what_a_library_does_not_take_is_one_line(
     assert reason in line
 
 
-OPEN_ALL_THAT_IS_ON = """
+START_ENABLED = """
 import os, sys
 from kafka_processor.config import load_settings
 from kafka_processor.heartbeat import Heartbeat
 from kafka_processor.startup.logs import create_log
-from kafka_processor.startup.integrations import watch
+from kafka_processor.startup.integrations import start_integrations
 settings = load_settings({})
-with watch(settings, dict(os.environ), "key", create_log(settings), Heartbeat()) as found:
+log = create_log(settings)
+with start_integrations(settings, dict(os.environ), "key", log, Heartbeat()) as found:
     print(*sys.modules)
 """
 
 
-def open_all_that_is_on(given: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+def start_enabled(given: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", OPEN_ALL_THAT_IS_ON],
-        env={"PYTHONPATH": str(Path(watching.__file__).parents[1]), "HOME": str(folder), **given},
+        [sys.executable, "-c", START_ENABLED],
+        env={
+            "PYTHONPATH": str(Path(integrations.__file__).parents[1]),
+            "HOME": str(folder),
+            **given,
+        },
         cwd=folder,
         capture_output=True,
         text=True,
@@ -102,9 +107,14 @@ def open_all_that_is_on(given: dict[str, str], folder: Path) -> subprocess.Compl
     "given", [{}, {"OTEL_SDK_DISABLED": "true", "OPENLINEAGE_DISABLED": "true", **ALL_ON}]
 )
 def test_what_is_off_is_not_loaded(given: dict[str, str], tmp_path: Path) -> None:
-    answer = open_all_that_is_on(given, tmp_path)
+    answer = start_enabled(given, tmp_path)
     assert answer.returncode == 0, answer.stderr
     loaded = answer.stdout.split()
     assert "kafka_processor.startup.integrations" in loaded
-    rooms = ("opentelemetry", "openlineage", "kafka_processor.telemetry", "kafka_processor.lineage")
-    assert not [name for name in loaded if name.startswith(rooms)]
+    integrations_and_packages = (
+        "opentelemetry",
+        "openlineage",
+        "kafka_processor.telemetry",
+        "kafka_processor.lineage",
+    )
+    assert not [name for name in loaded if name.startswith(integrations_and_packages)]

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_processor.config import load_settings, rules
-from kafka_processor.environment import cautions as module
-from kafka_processor.environment.cautions import cautions
+from kafka_processor.environment import setting_warnings as module
 from kafka_processor.environment.mistyped import distance, mistyped_names
 from kafka_processor.environment.reading import Environment, read_environment
+from kafka_processor.environment.setting_warnings import setting_warnings
 
 KEY = "0123456789abcdef" * 4
 SECRET = "do-not-show"
@@ -21,12 +21,12 @@ OTHER = "http://collector.example:4318"
 def lines_of(**variables: str) -> list[str]:
     """Of a daemon with a key and these variables."""
     read = Environment({"DEVICE_ID_KEY": KEY, **variables}, {}, ())
-    return list(cautions(load_settings(read.values), read))
+    return list(setting_warnings(load_settings(read.values), read))
 
 
 def lines_of_file(file: Path) -> list[str]:
     read = read_environment({"DEVICE_ID_KEY": KEY}, str(file))
-    return list(cautions(load_settings(read.values), read))
+    return list(setting_warnings(load_settings(read.values), read))
 
 
 def with_properties(tmp_path: Path, text: str, **variables: str) -> list[str]:
