@@ -1,8 +1,8 @@
-"""The audit from the first question to the last bucket: what is asked, read and joined, in order.
+"""The steps of the audit, in order.
 
-Committed offsets are asked for before the ends of the outputs, and those before the end of the
-input: so all records of committed messages lie before the ends, and every record before them is
-about a message that the input held by then.
+Committed offsets are requested before the ends of the outputs, and those before the end of the
+input. So all records of committed messages are before the ends, and every record before the ends is
+about a message that the input contains.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,7 +41,7 @@ Spans = Mapping[int, Span]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for; times in milliseconds since the epoch, `until` is not among them."""
+    """What the user has selected. Times in milliseconds since the epoch; `until` is exclusive."""
 
     wanted: Wanted = Wanted()
     since: int | None = None
@@ -54,9 +54,9 @@ class Result:
     tallies: dict[int, Tally]
     """By input partition."""
     strange: int = 0
-    """Output records that name no message."""
+    """Output records without a valid message id."""
     of_other_inputs: int = 0
-    """Outcomes about messages of other topics, which were passed over."""
+    """Skipped outcomes about messages of other input topics."""
 
 
 class Audit:
@@ -78,8 +78,8 @@ class Audit:
         self._result = Result([], {})
 
     def run(self, request: Request) -> Result:
-        """Raises CannotReadError where something cannot be read, SettingsError for a partition that
-        does not exist, OSError for a full disk, and what `progress` raises to end it all."""
+        """Raises CannotReadError, SettingsError for a partition that does not exist, OSError for a
+        full disk, and StoppedError."""
         settings, cluster = self._settings, self._cluster
         topic = settings.input_topic
         partitions = cluster.partitions(topic)
@@ -88,7 +88,7 @@ class Audit:
         if not committed:
             raise CannotReadError(
                 f"group {settings.consumer_group} has committed no offset in {topic}, so there is "
-                "nothing to audit; is CONSUMER_GROUP right?"
+                "nothing to audit; check CONSUMER_GROUP"
             )
         self._refuse_compacted([topic, *settings.output_topics])
         outputs = {output: self._spans(output) for output in settings.output_topics}
@@ -111,13 +111,13 @@ class Audit:
         return self._result
 
     def _refuse_compacted(self, topics: Sequence[str]) -> None:
-        """Raises CannotReadError: what the broker takes away one by one would look lost."""
-        summary = self._settings.summary_topic  # of which the latest of each key will do
+        """Raises CannotReadError: records that compaction removes would look lost."""
+        summary = self._settings.summary_topic  # only the latest record of a key is needed
         others = [topic for topic in topics if topic != summary]
         if compacted := [topic for topic in others if self._cluster.is_compacted(topic)]:
             raise CannotReadError(
-                f"{', '.join(compacted)}: compacted (cleanup.policy), so single messages are "
-                "missing on purpose and nothing can be proven"
+                f"{', '.join(compacted)}: is compacted (cleanup.policy), so records are missing on "
+                "purpose and losses cannot be detected"
             )
 
     def _spans(self, topic: str) -> Spans:
@@ -149,7 +149,7 @@ class Audit:
         return summaries
 
     def _located(self, request: Request, inputs: Spans) -> Wanted:
-        """What is wanted, with times as offsets."""
+        """Returns the selection, with times converted to offsets."""
         wanted = request.wanted
         begin, end = (
             {} if time is None else self._cluster.offsets_at(time, inputs)
@@ -216,10 +216,10 @@ class Audit:
         before: Mapping[int, Committed],
         stretches: Mapping[int, Stretch],
     ) -> None:
-        """A summary record commits with its offset: by now the group has that offset, or more.
+        """A summary record commits with its offset, so the group must have reached it by now.
 
-        Unless offsets were set by hand, which shows in that no counts are stored with them,
-        or others than the summary's: counted since another offset.
+        Except after offsets were set by hand: then no counts are stored with them, or counts since
+        another offset than the summary's.
         """
         if self._settings.delivery != EXACTLY_ONCE or not summaries.ahead:
             return
@@ -239,7 +239,7 @@ class Audit:
                 self._tell(Violation(CONTRADICTING, what, number, None, [summary.place]))
 
     def _tell(self, violation: Violation) -> None:
-        """Of one that was found before the join."""
+        """Reports and counts a violation that was found before the join."""
         if violation.partition is None:
             self._result.strange += 1
         else:
@@ -248,7 +248,7 @@ class Audit:
 
 
 def _stored_labels(stretch: Stretch) -> dict[int, Text]:
-    """Of the snapshot too: anyone who may look at the group sees it."""
+    """Returns the labels of stored snapshots, which anyone with access to the group can read."""
     return {
         folded(label): Text(None, claim.counted_since)
         for claim in stretch.claims

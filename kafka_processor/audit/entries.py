@@ -1,7 +1,7 @@
-"""What the audit keeps of each record: a few numbers, small enough for tens of millions.
+"""What the audit keeps of each record: a few numbers, small enough for tens of millions of them.
 
-No value of a message is kept but short labels and the rare error message that has a digit: values
-are compared by fingerprints, so that what waits on disk holds no address and no device id.
+Values are compared by fingerprints, so that temporary files contain no address and no device id.
+Only short labels are kept as they are, and error messages that have a digit.
 """
 
 from collections.abc import Mapping, Set
@@ -23,17 +23,17 @@ OUTCOMES: Final = (
 PROCESSED, FILTERED, SKIPPED, PARSE_ERROR = range(4)
 PUBLISH_ERROR: Final = 7
 UNKNOWN: Final = len(OUTCOMES)
-"""An outcome that is none of the contract's."""
+"""An outcome that the contract does not have."""
 CODE_OF_OUTCOME: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
 UNREADABLE: Final = "unreadable record: "
-"""How the error message about a record begins that the client cannot hand out."""
+"""Prefix of the error message about a record that the client cannot read."""
 NOTHING: Final = 0
-"""The fingerprint of what is absent, null, empty or not to be kept."""
+"""The fingerprint of a value that is absent, null, empty or must not be kept."""
 
 
 class Message(Struct, array_like=True, gc=False):
-    """A message of the input. Fields that are not valid by the contract have no fingerprint."""
+    """A message of the input. Fields that are invalid by the contract have no fingerprint."""
 
     offset: int
     user_id: int
@@ -42,18 +42,18 @@ class Message(Struct, array_like=True, gc=False):
     locale: int
     timestamp: int
     ip: int
-    """NOTHING too for an address that its mask leaves unchanged: it may be copied."""
+    """Also NOTHING for an address that its mask leaves unchanged: it may be copied."""
     device_id: int
-    """NOTHING too for an id that is the message's own masked address."""
+    """Also NOTHING for an id that equals the message's own masked address."""
     ip_length: int
-    """Of its text in lower case, as `device_id_length`. Negative: the record cannot be read, and
-    nothing of it is known but its offset."""
+    """Of the text in lower case, as is `device_id_length`. Negative: the record cannot be read, and
+    only its offset is known."""
     device_id_length: int
     device_label: str
     locale_label: str
     replay_of: int
     ip_folded: int = NOTHING
-    """Of the text in lower case, as it is compared with what does not pass through."""
+    """Of the text in lower case, for comparison with values that do not pass through."""
     device_id_folded: int = NOTHING
 
     @property
@@ -68,7 +68,7 @@ class Record(Struct, array_like=True, gc=False):
     """Of the input message that it is about."""
     outcome: int
     lane: int
-    """Number of the output partition that it is in."""
+    """Number of its output partition."""
     position: int
     """Its own offset there."""
     replay_of: int
@@ -83,16 +83,16 @@ class Record(Struct, array_like=True, gc=False):
     """Folded, as are `device_id`, `key_id`, `written` and `others`."""
     device_id: int
     others: list[tuple[str, int]]
-    """Strings where the contract has none, or one of another form: field and fingerprint."""
+    """Field and fingerprint of strings that the contract does not have there."""
     text: str
-    """The error message in lower case, where it could hold a value, or says that a record is
-    unreadable."""
+    """The error message in lower case, if it could contain a value or reports an unreadable
+    record."""
     key_id: int = NOTHING
-    """NOTHING too for a key that the group is known to have."""
+    """Also NOTHING for a known key of the group."""
     written: int = NOTHING
     """Its `timestamp`."""
     faults: list[str] = []
-    """What no record of the contract has."""
+    """Violations of the contract's form."""
 
 
 class Line(Struct, array_like=True, gc=False):
@@ -102,9 +102,9 @@ class Line(Struct, array_like=True, gc=False):
     outcome: int
     lane: int
     position: int
-    """Of the record that the line is in."""
+    """Offset of the record that contains the line."""
     fits_topic: bool
-    """Whether it names the topic where records of its outcome go."""
+    """Whether it names the topic of its outcome."""
     replay_of: int
     others: list[tuple[str, int]]
     """Folded, as is `written`."""
@@ -114,36 +114,36 @@ class Line(Struct, array_like=True, gc=False):
 
 Header = tuple[str, bytes | str | None]
 Headers = list[Header] | dict[str, bytes | str | None] | None
-"""As the client gives them."""
+"""As the client returns them."""
 
 Found = list[tuple[str, int]]
-"""Where a text stands, and its folded fingerprint."""
+"""Path and folded fingerprint of each text."""
 Entry = Message | Record | Line
 MAX_OFFSET_DIGITS: Final = 19
 NAME: Final = "(a name)"
-"""Stands for the place of a text that is itself the name of a field."""
+"""The path of a text that is itself the name of a field."""
 _MAX_PATH: Final = 100
 
 _encode = msgspec.json.Encoder().encode
 
 
 class StrangeRecord(Exception):
-    """An output record that is not of the contract's form; says why, without a value of it."""
+    """An output record that does not have the contract's form; the message contains no value."""
 
 
 class OtherInput(Exception):
-    """An output record is about a message of another topic than the audited one."""
+    """An output record is about a message of another input topic."""
 
 
 class Names:
-    """`message_id` → partition and offset."""
+    """Parses a `message_id` into partition and offset."""
 
     def __init__(self, input_topic: str, partitions: int) -> None:
         self._topic = input_topic
         self._partition_of = {f"{input_topic}-{number}": number for number in range(partitions)}
 
     def position(self, message_id: Any) -> tuple[int, int]:
-        """Raises OtherInput, and StrangeRecord for what names no message."""
+        """Raises OtherInput, and StrangeRecord for an id of another form."""
         try:
             start, _, end = message_id.rpartition("-")
             offset = int(end) if len(end) <= MAX_OFFSET_DIGITS else -1
@@ -154,16 +154,16 @@ class Names:
         partition = self._partition_of.get(start)
         if partition is None:
             if start.rpartition("-")[0] == self._topic:
-                raise StrangeRecord("its message_id names a partition that the input has not")
+                raise StrangeRecord("its message_id names a partition that the input does not have")
             raise OtherInput
         return partition, offset
 
 
 def fingerprint(value: Any) -> int:
-    """64 bits that are equal for equal values of one run of the program, a number's text included.
+    """Returns 64 bits that are equal for equal values within one process; numbers by their text.
 
-    Python's own hash of text: SipHash under a key that each process draws at its start and that
-    is never written anywhere (unless PYTHONHASHSEED fixes it).
+    This is Python's hash of text: SipHash with a random key of the process that is never stored
+    (unless PYTHONHASHSEED sets it).
     """
     if type(value) is str:
         return hash(value)
@@ -176,7 +176,7 @@ def fingerprint(value: Any) -> int:
 
 
 def folded(value: Any) -> int:
-    """The fingerprint of a text in lower case: as which a value is found in another case too."""
+    """Returns the fingerprint of a text in lower case, for comparison that ignores case."""
     return hash(value.lower()) if type(value) is str else fingerprint(value)
 
 
@@ -185,10 +185,9 @@ def listed(headers: Headers) -> list[Header]:
 
 
 def strings_in(value: Any, name: str) -> Found:
-    """Path and fingerprint of each text, number and name in a value, however deep.
+    """Returns path and fingerprint of each text, number and name in a nested value.
 
-    A path is for people: it is cut where it gets long, or each of many values would have a copy of
-    a name as long as the record.
+    Paths are cut, so that memory stays bounded for many values under a very long name.
     """
     found: Found = []
     waiting = [(name[:_MAX_PATH], value)]
@@ -206,7 +205,7 @@ def strings_in(value: Any, name: str) -> Found:
 
 
 def strings_beside(document: Mapping[str, Any], known: Set[str], prefix: str = "") -> Found:
-    """The same for all fields but the known ones."""
+    """Does the same for all fields except the known ones."""
     found: Found = []
     for name, value in document.items():
         if name not in known:

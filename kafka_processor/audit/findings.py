@@ -1,4 +1,4 @@
-"""What the audit finds: violations, and how many messages of each partition had which outcome."""
+"""The findings of the audit: violations, and the outcomes of each partition in numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ KINDS: Final = (LOST, DOUBLED, CONTRADICTING, PERSONAL)
 
 
 class Place(NamedTuple):
-    """Where an output record is."""
+    """The coordinates of an output record."""
 
     topic: str
     partition: int
@@ -17,7 +17,7 @@ class Place(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A label, or a text that the contract does not have, in a summary record or a snapshot."""
+    """A label, or an unlisted text, in a summary record or a snapshot."""
 
     place: Place | None
     """None for a snapshot."""
@@ -27,18 +27,18 @@ class Text(NamedTuple):
 class Violation(NamedTuple):
     kind: str
     what: str
-    """Says what is wrong, without any value of the message."""
+    """The problem, without any value of the message."""
     partition: int | None
-    """Of the input; None for a record that names no message."""
+    """Of the input; None for a record without a valid message id."""
     offset: int | None
-    """Of the input message; None for a violation of the partition as a whole."""
+    """Of the input message; None for a violation of the whole partition."""
     records: Sequence[Place] = ()
-    """The offending output records; of a doubled one all its copies."""
+    """The output records concerned; for a duplicate all copies."""
 
 
 @dataclass
 class Tally:
-    """Messages of one input partition."""
+    """Numbers of messages of one input partition."""
 
     audited: int = 0
     processed: int = 0
@@ -46,15 +46,15 @@ class Tally:
     skipped: int = 0
     errors: int = 0
     unknown: int = 0
-    """Audited, without an outcome that can be named."""
+    """Audited, but without a definite outcome."""
     repeated: int = 0
-    """More than one record or metrics line, which `at-least-once` allows."""
+    """With several records or metrics lines, which `at-least-once` allows."""
     unreadable: int = 0
-    """Of the audited ones, those that the audit cannot read either."""
+    """Audited messages that the audit cannot read either."""
     not_auditable: int = 0
-    """Retention has deleted what would say whether all is well."""
+    """Retention has deleted the records that are needed to judge them."""
     violations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    """Messages with a violation of that kind, and violations of the partition as a whole."""
+    """Messages with a violation, and violations of the whole partition, by kind."""
 
     def add(self, other: "Tally") -> None:
         self.audited += other.audited

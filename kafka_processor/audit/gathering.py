@@ -1,4 +1,4 @@
-"""Reads input and outputs once each, and puts what has to be joined into the spill."""
+"""Reads input and outputs once each, and stores the entries to be joined in the spill."""
 
 from collections.abc import Callable, Mapping
 from operator import methodcaller
@@ -23,11 +23,11 @@ _read_headers: Final = methodcaller("headers")
 """Raises for a name that is not UTF-8, unlike `message.headers()` (see `pipeline.read_headers`)."""
 _UNREADABLE_HEADERS: Final = (SystemError, UnicodeError)
 LINE_RECORDS: Final = 50
-"""Metrics records that are taken at once: each has up to 1,000 lines, and 256 KiB."""
+"""Metrics records requested at once: each has up to 1,000 lines and 256 KiB."""
 
 
 class Gathering:
-    """What was read, but for the entries themselves: they are in the spill."""
+    """Reads all topics; the entries are in the spill afterwards."""
 
     def __init__(
         self,
@@ -39,10 +39,10 @@ class Gathering:
         report: Callable[[Violation], None],
     ) -> None:
         self.lanes: list[Lane] = []
-        """The output partitions, by the number that entries have for them."""
+        """The output partitions; their indexes are the lanes of entries."""
         self.retention = Retention()
         self.of_other_inputs = 0
-        """Outcomes that were passed over, since they are about messages of other topics."""
+        """Skipped outcomes, which are about messages of other input topics."""
         self._settings = settings
         self._cluster = cluster
         self._reader = reader
@@ -50,7 +50,7 @@ class Gathering:
         self._stretches = stretches
         self._report = report
         self._overfull: set[tuple[int, int]] = set()
-        """Partition and bucket, of those of which something is left out."""
+        """Partition and number of buckets with omitted entries."""
 
     def read_input(self, spans: Mapping[int, Span]) -> None:
         topic = self._settings.input_topic
@@ -137,7 +137,7 @@ class Gathering:
         self.of_other_inputs += lines.of_other_inputs
 
     def _new_lanes(self, topic: str, spans: Mapping[int, Span]) -> dict[int, int]:
-        """Numbers for the partitions of a topic."""
+        """Assigns lanes to the partitions of a topic."""
         numbers = {}
         for partition, span in spans.items():
             numbers[partition] = len(self.lanes)
@@ -160,8 +160,8 @@ class Gathering:
         self._overfull.add((partition, bucket))
         first, last = bucket * BUCKET, (bucket + 1) * BUCKET - 1
         what = (
-            f"more is written about the messages {first:,} to {last:,} than can be compared: a "
-            "stranger may have written it; what comes from this record on is left out"
+            f"the messages {first:,} to {last:,} have more output records than can be compared, so "
+            "some are probably forged; records from this one on are not compared"
         )
         places = [self._place(entry.lane, entry.position)]
         self._report(Violation(CONTRADICTING, what, partition, None, places))
@@ -175,7 +175,7 @@ class Gathering:
         return tell
 
     def _belongs(self, stretch: Stretch, offset: int, lane: int, position: int) -> bool:
-        """Whether an entry about that message is to be judged; tells of one beyond the input."""
+        """Whether to judge an entry about that message; reports one beyond the end of the input."""
         if lane in self.retention.lanes and offset < stretch.end:
             self.retention.see(lane, stretch.partition, offset)
         if stretch.start <= offset < stretch.stop:
@@ -195,7 +195,7 @@ class Gathering:
 
 
 def _headers(message: Message) -> Headers:
-    """None too where the name of one is no UTF-8: no replay and no daemon writes such headers."""
+    """Returns None also if a name is not UTF-8: no replay and no daemon writes such headers."""
     try:
         headers: Headers = _read_headers(message)
     except _UNREADABLE_HEADERS:
@@ -204,7 +204,7 @@ def _headers(message: Message) -> Headers:
 
 
 def output_headers(message: Message) -> Headers:
-    """Of a record that should have none; an empty one stands for those that cannot be read."""
+    """Returns the headers of an output record, which should have none; one empty if unreadable."""
     try:
         headers: Headers = _read_headers(message)
     except _UNREADABLE_HEADERS:

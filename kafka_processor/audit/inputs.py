@@ -1,4 +1,4 @@
-"""An input message → its entry. The rules of the contract are read anew here, not imported."""
+"""Parses input messages into entries. Implements the rules of the contract independently."""
 
 import ipaddress
 import re
@@ -18,10 +18,10 @@ from kafka_processor.records import MAX_TEXT
 
 OTHER_LABEL: Final = "__other__"
 _ENDS_OF_MASKED: Final = (".0", "::")
-"""All masked addresses end so, which spares most values the slow look."""
+"""Ends of all masked addresses: a cheap test before the slow one."""
 _MAX_DIGITS_OF_OFFSET: Final = 19
 _MAX_LENGTH: Final = 500
-"""Of a value that is searched for in an error message, which has no more characters."""
+"""Characters of a value that is searched for in an error message, which is not longer."""
 
 _looks_like_time = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]{8,12}[Zz]").fullmatch
 _EPOCH: Final = datetime(1970, 1, 1)
@@ -46,7 +46,7 @@ class _Event(Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Event, float_hook=float).decode
-"""With Python's parser of floats: the decoder takes 10 µs for `1e308`."""
+"""With Python's parser of floats: the decoder's own takes 10 µs for `1e308`."""
 _NO_EVENT: Final = _Event()
 
 
@@ -88,7 +88,7 @@ class InputReader:
         )
 
     def label(self, value: Any, is_locale: bool) -> str:
-        """The name under which a device type or locale is counted, if there is room for it."""
+        """Returns the label that a device type or locale counts under, if the list has room."""
         if type(value) is not str or len(value) > _LONGEST_LABEL:
             return OTHER_LABEL
         return self._label(value, is_locale)
@@ -113,7 +113,7 @@ def _is_locale(value: str) -> bool:
 
 
 def _in_lower_case(value: Any) -> tuple[int, int]:
-    """The folded fingerprint, and how long that text is."""
+    """Returns the folded fingerprint and the length of the folded text."""
     if type(value) is not str:
         return fingerprint(value), 0
     text = value.lower()
@@ -121,7 +121,7 @@ def _in_lower_case(value: Any) -> tuple[int, int]:
 
 
 def unreadable_entry(offset: int) -> Message:
-    """Of a record that cannot be read."""
+    """Returns the entry of a record that cannot be read."""
     return Message(
         offset,
         user_id=NOTHING,
@@ -140,7 +140,7 @@ def unreadable_entry(offset: int) -> Message:
 
 
 def _text(value: Any) -> int:
-    """Of a text field, where it is valid."""
+    """Returns the fingerprint of a text field if it is valid."""
     return hash(value) if type(value) is str and len(value) <= MAX_TEXT else NOTHING
 
 
@@ -148,19 +148,19 @@ def _time(value: Any) -> int:
     if type(value) is str:
         return hash(value) if len(value) <= MAX_TEXT and _is_number(value) else NOTHING
     if type(value) not in (int, float) or abs(value) > sys.float_info.max:
-        return NOTHING  # also of a number that no double holds
+        return NOTHING  # also for a number that exceeds a double
     return hash(repr(value))
 
 
 def _is_own_mask(device_id: Any, ip: Any) -> bool:
-    """Whether the device has its own masked address as its id: then it stands in an output."""
+    """Whether the device id equals the masked ip, which is in the output anyway."""
     if type(device_id) is not str or not device_id.endswith(_ENDS_OF_MASKED):
         return False
     return type(ip) is str and masked(ip) == device_id.lower()
 
 
 def _is_own_time(device_id: Any, timestamp: Any) -> bool:
-    """Whether the device has the time of its own event as its id, to the second."""
+    """Whether the device id equals the time of the event, to the second."""
     if type(device_id) is not str or device_id[4:5] != "-" or not _looks_like_time(device_id):
         return False
     if type(timestamp) is str and len(timestamp) > MAX_TEXT:
@@ -174,12 +174,12 @@ def _is_own_time(device_id: Any, timestamp: Any) -> bool:
 
 
 def stays_unmasked(ip: str) -> bool:
-    """Whether the mask leaves the address as it is; of what is no address nothing is left."""
+    """Whether the mask leaves the address unchanged."""
     return ip.endswith(_ENDS_OF_MASKED) and masked(ip) == ip.lower()
 
 
 def masked(ip: str) -> str | None:
-    """The address as the contract masks it: IPv4 keeps 24 bits, IPv6 48, 6to4 40."""
+    """Returns the masked address: IPv4 keeps 24 bits, IPv6 48, 6to4 40. None if it is none."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
@@ -194,9 +194,9 @@ def masked(ip: str) -> str | None:
 
 
 def replayed_message(headers: Headers, topic: str, partition: int, offset: int) -> int:
-    """Fingerprint of the message that this one repeats: an earlier one of its partition.
+    """Returns the fingerprint of the id of the message that this one repeats, or NOTHING.
 
-    NOTHING if it is no replay's: a header that names anything else is not the replay's.
+    The replay names an earlier message of the same partition; other headers are not the replay's.
     """
     for name, value in listed(headers):
         if name == "replay-of" and isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""The entries of one input partition, bucket by bucket, in the order of offsets; pure."""
+"""Joins and judges the entries of one input partition, bucket by bucket; pure."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -40,7 +40,7 @@ _offset = attrgetter("offset")
 
 
 class Partition:
-    """Judges its messages, and recounts them on the way."""
+    """Judges the messages of a partition and recounts them."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Partition:
         report: Callable[[Violation], None],
         texts: Mapping[int, Text] | None = None,
     ) -> None:
-        """`texts`: of the partition's summary records, by folded fingerprint."""
+        """`texts`: texts of the partition's summary records, by folded fingerprint."""
         self.tally = Tally()
         start = stretch.start
         self._texts = {
@@ -59,7 +59,7 @@ class Partition:
             if since == start and not stretch.is_restricted
         }
         self._in_summaries: dict[int, tuple[str, int]] = {}
-        """Texts that are the value of a message: of which field, and the first such message."""
+        """Field and first offset of the messages that have such a text as a value."""
         self._stretch = stretch
         self._rules = rules
         self._lanes = lanes
@@ -69,10 +69,10 @@ class Partition:
         self._claims = sorted(stretch.claims, key=lambda claim: claim.next_offset)
         self._is_said_to_be_lost = 0
         self._not_auditable: Counter[int] = Counter()
-        """Messages of the bucket in hand by their outcome, as far as it is known."""
+        """Messages of the current bucket that cannot be audited, by outcome."""
 
     def take(self, bucket: Bucket) -> None:
-        """The next bucket, in the order of offsets."""
+        """Takes the next bucket in the order of offsets."""
         records, many_records = _by_offset(bucket.records)
         lines, many_lines = _by_offset(bucket.lines)
         outcomes: list[Judged] = []
@@ -104,7 +104,7 @@ class Partition:
         self._recount(outcomes)
 
     def finish(self) -> None:
-        """There are no more buckets."""
+        """To be called after the last bucket."""
         for claim in self._claims:
             self._compare(claim)
         self._claims = []
@@ -117,7 +117,7 @@ class Partition:
             self.tally.violations[PERSONAL] += 1
 
     def _find_in_summaries(self, message: Message) -> None:
-        """Whether it was counted under that label, or another message was, shows at the end."""
+        """Notes the message; `finish` knows whether any message was counted under that label."""
         for name, value in (("ip", message.ip_folded), ("device_id", message.device_id_folded)):
             if value in self._texts and value != NOTHING:
                 self._in_summaries.setdefault(value, (name, message.offset))
@@ -125,7 +125,7 @@ class Partition:
     def _judge(self, message: Message, records: Sequence[Record], lines: Sequence[Line]) -> Judged:
         judgement = judge(message, records, lines, self._rules)
         if records and message.user_id:
-            # Copies that follow are told of as such, or allowed.
+            # Further copies are reported as duplicates, or allowed.
             first = min(records, key=lambda record: record.position)
             if not self._order.is_kept(first.lane, message.user_id, first.position):
                 what = "the record comes before that of an earlier message of the same user"

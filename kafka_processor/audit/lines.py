@@ -1,4 +1,4 @@
-"""A record of metrics-output → the entries of its lines."""
+"""Parses records of metrics-output into entries, one for each line."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -58,15 +58,14 @@ class LineReader:
             "skipped": None,
         }
         self.of_other_inputs = 0
-        """Lines that were passed over, since they are about messages of other topics."""
+        """Skipped lines, which are about messages of other input topics."""
 
     def read(
         self, lane: int, position: int, value: bytes | None, envelope: Found | None = None
     ) -> Iterator[tuple[int, Line] | StrangeRecord]:
-        """Partition of the input message and the entry, for each line; or what is wrong with it.
+        """Yields input partition and entry of each line, or what is wrong with it.
 
-        `envelope`: what the record has as key and headers. Raises StrangeRecord for the record as
-        a whole.
+        `envelope`: texts of the key and headers. Raises StrangeRecord for the whole record.
         """
         code_of, topic_of = CODE_OF_OUTCOME.get, self._topic_of.get
         for message_id, outcome, topic, replay_of, written, found in self._rows(value or b""):
@@ -109,12 +108,12 @@ class LineReader:
             raise StrangeRecord(f"it has more than {MAX_LINES:,} lines")
 
     def _unusual_rows(self, value: bytes) -> list[_Row]:
-        """The same for a record with a line that has further fields, or others than expected."""
+        """Parses a record with unknown fields, or fields of other types."""
         try:
             document = _decode_any(value)
             lines = msgspec.convert(document.get("message_details"), list[dict[str, Any]])
         except _UNREADABLE:
-            raise StrangeRecord("it is no record of metrics lines") from None
+            raise StrangeRecord("it is not a record of metrics lines") from None
         self._count(lines)
         beside = strings_beside(document, {"message_details"})
         return [self._unusual_row(line, beside) for line in lines]

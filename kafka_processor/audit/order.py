@@ -1,20 +1,20 @@
-"""Whether records of one user come in the order of the input; bounded."""
+"""Checks, in bounded memory, that records of a user are in the order of the input."""
 
 from typing import Final
 
 USERS: Final = 50_000
-"""Users of an output partition that are remembered at least: those that came last."""
+"""At least so many users of an output partition are remembered, the most recent ones."""
 
 
 class Order:
-    """For one input partition, whose messages are asked about in their order."""
+    """For one input partition; to be called with its messages in their order."""
 
     def __init__(self) -> None:
         self._recent: dict[tuple[int, int], int] = {}
         self._older: dict[tuple[int, int], int] = {}
 
     def is_kept(self, lane: int, user_id: int, position: int) -> bool:
-        """Whether the record lies behind those of the user's earlier messages, in its partition."""
+        """Whether the record is behind those of the user's earlier messages in its partition."""
         key = (lane, user_id)
         last = self._recent.get(key)
         if last is None:

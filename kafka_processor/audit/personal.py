@@ -1,4 +1,4 @@
-"""Whether an output of a message holds the message's own `ip` or `device_id`; pure."""
+"""Finds the `ip` or `device_id` of a message in its own outputs; pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from kafka_processor.audit.records import SHORTEST_IN_TEXT
 _has_digit = re.compile("[0-9]").search
 _is_name = re.compile(r"[a-z_]{1,32}([.][a-z_]{1,32})*").fullmatch
 _PASSED_ON: Final = ("user_id", "app_version", "device_type", "locale", "timestamp")
-"""Fields whose value comes out as it came in: one that is also the ip is not copied from there."""
+"""Fields that pass through: if their input equals the ip, it was not copied from the ip."""
 
 
 def raw_values(message: Message, record: Record) -> Iterator[str]:
-    """What was copied where, one line for each: `device_id in the field locale`."""
+    """Yields a line for each copied value, such as `device_id in the field locale`."""
     prefix = "" if record.outcome == PROCESSED else "message_content."
     for name, value, folded in _own_values(message):
         for field in ("ip", "device_id", "key_id"):
@@ -48,7 +48,7 @@ def raw_values_of_line(message: Message, line: Line) -> Iterator[str]:
 
 
 def _own_values(message: Message) -> Iterator[tuple[str, int, int]]:
-    """What may not be copied: the name, the fingerprint, and that of the text in lower case."""
+    """Yields name, fingerprint and folded fingerprint of the values that must not be copied."""
     if message.ip != NOTHING:
         yield "ip", message.ip, message.ip_folded
     if message.device_id != NOTHING:
@@ -66,13 +66,13 @@ def _in_text(message: Message, text: str) -> Iterator[str]:
 
 
 def _holds(text: str, value: int, length: int) -> bool:
-    """Whether a part of the text has the fingerprint, and a digit."""
+    """Whether a part of the text has the fingerprint and contains a digit."""
     parts = (text[start : start + length] for start in range(len(text) - length + 1))
     return any(hash(part) == value and bool(_has_digit(part)) for part in parts)
 
 
 def _shown(field: str) -> str:
-    """The name of a field, where it looks like one: it could be anything."""
+    """Returns the name of a field if it looks like one: it could be any text."""
     if field == NAME:
         return "the name of a field"
     return f"the field {field}" if _is_name(field) else "a field that the contract does not list"

@@ -1,4 +1,4 @@
-"""Which messages are audited: of each input partition one stretch of offsets; pure."""
+"""Which messages are audited: one range of offsets of each input partition; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from kafka_processor.records import Snapshot, SummaryRecord, decode_snapshot
 
 @dataclass(frozen=True)
 class Span:
-    """Offsets of a partition: `end` is not among them."""
+    """Offsets of a partition; `end` is exclusive."""
 
     start: int
     end: int
@@ -28,14 +28,14 @@ class Committed(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asks for; by default everything."""
+    """What the user has selected; by default everything."""
 
     partitions: Sequence[int] = ()
     from_offset: int = 0
     to_offset: int | None = None
-    """Not among them."""
+    """Exclusive."""
     from_time: Mapping[int, int] = field(default_factory=dict)
-    """By partition, the offset at which the wanted time begins."""
+    """The offset at which the selected time begins, by partition."""
     to_time: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -48,23 +48,23 @@ class Summary(NamedTuple):
 
 @dataclass
 class Stretch:
-    """Of one input partition: from `start` on, `stop` is not among them."""
+    """The audited offsets of an input partition; `stop` is exclusive."""
 
     partition: int
     start: int
     stop: int
     low: int
-    """Messages below are deleted by retention."""
+    """Retention has deleted messages below it."""
     end: int
-    """Of the input: there is no message from here on."""
+    """End of the input partition."""
     claims: list[Claim] = field(default_factory=list)
-    """Counts that a recount from `start` can be compared with, in the order of offsets."""
+    """Counts to compare with a recount from `start`, in the order of offsets."""
     places: dict[str, Place] = field(default_factory=dict)
-    """Where a claim is, by its name."""
+    """The records of claims, by name."""
     notes: list[str] = field(default_factory=list)
     """What is not audited or not compared, and why."""
     is_restricted: bool = False
-    """The user asked for a part of the partition only."""
+    """Whether the user has selected only a part of the partition."""
 
     def covers(self, offset: int) -> bool:
         return self.start <= offset < self.stop
@@ -75,8 +75,8 @@ class Stretch:
         if self.start < low:
             self.claims = []
             self.notes.append(
-                f"messages below offset {low:,} are deleted by retention: outputs about them are "
-                "looked through for doubles alone, and counts are not compared"
+                f"messages below offset {low:,} were deleted by retention: their outputs are only "
+                "checked for duplicates, and counts are not compared"
             )
 
 
@@ -87,7 +87,7 @@ def stretch_of(
     summary: Summary | None,
     wanted: Wanted,
 ) -> Stretch:
-    """What to audit of a partition, and with which counts it is to agree."""
+    """Returns what to audit of a partition, and the counts to compare."""
     if committed is None:
         stretch = Stretch(partition, 0, 0, 0, span.end)
         stretch.notes.append("not audited: the group has committed no offset")
@@ -101,16 +101,16 @@ def stretch_of(
     stretch.is_restricted = (restricted_start, restricted_stop) != (start, stop)
     if committed.offset > span.end:
         stretch.notes.append(
-            f"the committed offset {committed.offset:,} lies behind the end of the input, "
-            f"{span.end:,}: was the topic made anew?"
+            f"the committed offset {committed.offset:,} is beyond the end of the input, "
+            f"{span.end:,}: was the topic created again?"
         )
     if since > span.start:
         stretch.notes.append(
-            f"not audited: {since - span.start:,} offsets below {since:,}, where the group's "
-            "counting began (counted_since_offset)"
+            f"not audited: {since - span.start:,} offsets below {since:,}, where the counts of the "
+            "group start (counted_since_offset)"
         )
     if stretch.is_restricted:
-        stretch.notes.append("counts are not compared: only a part is audited")
+        stretch.notes.append("counts are not compared: only a part of the partition is audited")
     else:
         _add_claims(stretch, committed, snapshot, summary)
         if snapshot is None:
@@ -120,24 +120,24 @@ def stretch_of(
 
 
 def _snapshot(committed: Committed) -> tuple[Snapshot | None, str]:
-    """The counts that are stored with the offset, or why they say nothing about it."""
+    """Returns the counts stored with the offset, or the reason why there are none for it."""
     try:
         snapshot = decode_snapshot(committed.metadata)
     except (msgspec.MsgspecError, RecursionError):
-        return None, "there are none; it was set by hand, or by another program"
+        return None, "there are none; the offset was set by hand or by another program"
     if snapshot.next_offset != committed.offset:
-        return None, f"they are those of offset {snapshot.next_offset:,}"
+        return None, f"they belong to offset {snapshot.next_offset:,}"
     return snapshot, ""
 
 
 def known_key_ids(committed: Iterable[Committed]) -> set[str]:
-    """Of the keys with which the group has counted."""
+    """Returns the ids of the keys that the group has used."""
     found = (_snapshot(each)[0] for each in committed)
     return {snapshot.key_id for snapshot in found if snapshot and snapshot.is_possible}
 
 
 def _counted_since(snapshot: Snapshot | None, summary: Summary | None) -> int:
-    # One that no daemon can have counted is compared, and found wrong, but restricts nothing.
+    # An impossible snapshot is compared, and found wrong, but does not restrict the audit.
     if snapshot and snapshot.is_possible:
         return snapshot.counted_since_offset
     return summary.record.counted_since_offset if summary else 0

@@ -1,4 +1,4 @@
-"""Reads partitions from one offset to another, committed records only, each record once."""
+"""Reads ranges of offsets, committed records only, each record once."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,39 +19,39 @@ from kafka_processor.config import Settings
 from kafka_processor.errors import CannotReadError
 
 CHUNK: Final = 5_000
-"""Records that are taken from the client at once."""
+"""Records requested from the client at once."""
 PAUSE: Final = 0.2
-"""Seconds to wait for a record before looking at anything else."""
+"""Seconds to wait for a record before signals and timeouts are checked."""
 _GONE: Final = frozenset((KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE))
 
 
 Take = Callable[[int, list[Message]], None]
-"""A partition, and records of it that follow the ones before."""
+"""Takes a partition and its next records."""
 Skip = Callable[[int], int]
-"""Retention has overtaken the reader in a partition; answers where it has to go on."""
+"""Called if retention has overtaken the reader in a partition; returns where it resumes."""
 TakeUnreadable = Callable[[int, Unreadable], None]
-"""Offsets of a partition that follow the ones before, and cannot be read."""
+"""Takes a partition and its next offsets, which cannot be read."""
 
 
 class SpanReader:
     """One client for all topics, one after the other."""
 
     def __init__(self, settings: Settings, timeout: float, progress: Callable[[int], None]) -> None:
-        """`timeout`: seconds in which something must move. `progress` is told of offsets read, and
-        may raise to end it all. Raises SettingsError."""
+        """`timeout`: seconds without progress after which reading fails. `progress` is called with
+        the number of offsets read, and may raise. Raises KafkaException."""
         self._connection = ReaderConnection(
             settings,
             enable_partition_eof=True,
             queued_max_messages_kbytes=16 * 1024,
             fetch_max_bytes=4 * 1024 * 1024,
-            # At the end of each topic one empty fetch is waited for.
+            # The end of each topic is reported with an empty fetch.
             fetch_wait_max_ms=20,
         )
         self._client = self._connection.client
         self._timeout = timeout
         self._progress = progress
         self._settings = settings
-        self._last_error = "nothing comes"
+        self._last_error = "no error was reported"
 
     def close(self) -> None:
         self._connection.close()
@@ -101,12 +101,12 @@ class SpanReader:
                 moved, next_look = time.monotonic(), STANDSTILL
             self._progress(sum(min(at[p], spans[p].end) - before[p] for p in before))
             done = [partition for partition, offset in at.items() if offset >= spans[partition].end]
-            self._give_up(topic, done, at, blocked)
+            self._finish(topic, done, at, blocked)
             if time.monotonic() - moved > self._timeout:
                 raise CannotReadError(self._why_nothing_moves(topic, blocked))
 
     def _pass(self, topic: str, partition: int, start: int, end: int) -> Unreadable | None:
-        """Looks at what cannot be read from `start` on, and reads on behind it."""
+        """Continues after records that cannot be read from `start` on; returns them."""
         self._client.incremental_unassign([TopicPartition(topic, partition)])
         found = None
         if start < end:
@@ -116,12 +116,12 @@ class SpanReader:
 
     def _assign(self, topic: str, at: Mapping[int, int]) -> None:
         if at:
-            # Else the client takes a second until it has found out who leads the partitions.
+            # Otherwise the client takes a second to find the leaders of the partitions.
             with suppress(KafkaException):
                 self._client.list_topics(topic, REQUEST_TIMEOUT)
             self._client.incremental_assign([TopicPartition(topic, p, o) for p, o in at.items()])
 
-    def _give_up(
+    def _finish(
         self, topic: str, partitions: list[int], at: dict[int, int], blocked: dict[int, int]
     ) -> None:
         if partitions:
@@ -139,17 +139,17 @@ class SpanReader:
         unreadable: set[int],
         skip: Skip,
     ) -> dict[int, list[Message]]:
-        """The records by partition; events are dealt with.
+        """Returns the records by partition, and handles events.
 
-        `blocked` gets the partitions in which nothing committed follows for now, and where;
-        `unreadable` those in which something that cannot be read follows.
+        `blocked` gets partitions that have no further committed record yet, with the offset;
+        `unreadable` gets partitions whose next record cannot be read.
         """
         runs: dict[int, list[Message]] = {}
         for message in found:
             error = message.error()
             partition = message.partition()
             if partition in unreadable and message.topic() == topic:
-                continue  # what the client finds behind that may be anything
+                continue  # the client continues at an arbitrary offset
             if error is None:
                 run = runs.get(partition)  # type: ignore[arg-type]
                 if run is None:
@@ -170,7 +170,7 @@ class SpanReader:
         return runs
 
     def _on_error(self, error: KafkaError, topic: str) -> None:
-        """Raises CannotReadError where waiting does not help."""
+        """Raises CannotReadError if waiting does not help."""
         if is_of_unused_group(error) or error.code() == KafkaError._PARTITION_EOF:
             return
         self._connection.check_permission(error, topic)

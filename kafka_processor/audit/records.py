@@ -1,4 +1,4 @@
-"""A record of processed-output, cleaned-data or processed-errors → its entry."""
+"""Parses records of processed-output, cleaned-data and processed-errors into entries."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -40,14 +40,14 @@ _ERROR: Final = _COMMON | {"error_type", "error_message", "message_content", "so
 _SOURCE: Final = frozenset(("topic", "partition", "offset", "timestamp"))
 _NO_CONTENT: Final[Mapping[str, Any]] = {}
 SHORTEST_IN_TEXT: Final = 7
-"""Characters of a value that is searched for in an error message."""
+"""Characters of the shortest value that is searched for in an error message."""
 MAX_ERROR_MESSAGE: Final = 500
 MAX_BYTES: Final = 128 * 1024
-"""More than any record of the contract has: twice seven texts of 1,024 characters, all escaped."""
+"""Above the largest record of the contract: twice seven texts of 1,024 escaped characters."""
 MAX_HEADERS: Final = 16
-"""That are looked at: there should be none."""
+"""Headers that are examined; a record should have none."""
 _LONGEST: Final = 2_000
-"""Characters that are looked at of a key or header."""
+"""Characters of a key or header that are examined."""
 
 _is_pseudonym = re.compile(r"[0-9a-f]{64}").fullmatch
 _is_key_id = re.compile(r"[0-9a-f]{8}").fullmatch
@@ -57,7 +57,7 @@ _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Processed(Struct, gc=False, forbid_unknown_fields=True):
-    """A record as it should be: the form of what is in it is checked while it is decoded."""
+    """A record of the expected form, which is checked while it is decoded."""
 
     message_id: str
     user_id: str
@@ -76,7 +76,7 @@ _decode_processed = msgspec.json.Decoder(_Processed).decode
 
 class RecordReader:
     def __init__(self, settings: Settings, names: Names, key_ids: Collection[str] = ()) -> None:
-        """`key_ids`: of the keys that the group is known to have; they are nobody's device ids."""
+        """`key_ids`: of the known keys of the group, which are not device ids."""
         self._known_keys = {key_id: folded(key_id) for key_id in key_ids}
         self._input_topic = settings.input_topic
         self._processed_topic = settings.processed_topic
@@ -88,7 +88,7 @@ class RecordReader:
         }
 
     def read(self, topic: str, lane: int, position: int, value: bytes | None) -> tuple[int, Record]:
-        """Partition of the input message, and the entry. Raises OtherInput, StrangeRecord."""
+        """Returns input partition and entry. Raises OtherInput, StrangeRecord."""
         if value is None:
             raise StrangeRecord("it has no value")
         if len(value) > MAX_BYTES:
@@ -99,7 +99,7 @@ class RecordReader:
         try:
             document = _decode(value)
         except _UNREADABLE:
-            raise StrangeRecord("it is no JSON object") from None
+            raise StrangeRecord("it is not a JSON object") from None
         partition, offset = self._position(document.get("message_id"))
         record = self._read[topic](document)
         record.offset, record.lane, record.position = offset, lane, position
@@ -108,7 +108,7 @@ class RecordReader:
         return partition, record
 
     def _usual(self, event: _Processed, lane: int, position: int) -> tuple[int, Record]:
-        """The same for nearly all records there are, in half the time."""
+        """Does the same for records of the expected form, in half the time."""
         partition, offset = self._position(event.message_id)
         user_id, key_id = hash(event.user_id), event.key_id
         return partition, Record(
@@ -134,7 +134,7 @@ class RecordReader:
     @staticmethod
     def _processed(document: dict[str, Any]) -> Record:
         record = _record(PROCESSED, document, document)
-        record.timestamp = NOTHING  # of another form than the input's
+        record.timestamp = NOTHING  # its form differs from the input's
         record.others += _of_other_form(document) + strings_beside(document, _PROCESSED)
         return record
 
@@ -165,7 +165,7 @@ class RecordReader:
         return record
 
     def _of_source(self, source: Any, message_id: Any) -> Found:
-        """All of it but the coordinates that the message_id has too."""
+        """Returns its texts, without coordinates that match the message_id."""
         if not isinstance(source, dict):
             return strings_in(source, "source")
         get = source.get
@@ -218,7 +218,7 @@ def _record(
 
 
 def _nested(document: Mapping[str, Any], known: frozenset[str], prefix: str = "") -> Found:
-    """What is within the values of fields that should have a single one."""
+    """Returns texts nested in fields that should have a single value."""
     return [
         found
         for name in known.intersection(document)
@@ -228,7 +228,7 @@ def _nested(document: Mapping[str, Any], known: frozenset[str], prefix: str = ""
 
 
 def _of_other_form(content: Mapping[str, Any], prefix: str = "") -> Found:
-    """What stands where a pseudonym or a key id should, and is none."""
+    """Returns values of device_id and key_id that are not a pseudonym or a key id."""
     get = content.get
     others: Found = []
     if (device_id := get("device_id")) and not (
@@ -243,8 +243,8 @@ def _of_other_form(content: Mapping[str, Any], prefix: str = "") -> Found:
 def envelope(
     key: bytes | str | None, headers: Headers, user_id: int = NOTHING
 ) -> tuple[Found, list[str]]:
-    """What a record's key holds, where it is not the `user_id` of the record, and its headers;
-    and what of that no record of the contract has."""
+    """Returns the texts of a key that is not the record's `user_id` and of headers, and a line for
+    each such violation of the contract."""
     others: Found = []
     faults = []
     text = key.decode(errors="replace") if isinstance(key, bytes) else key

@@ -1,4 +1,4 @@
-"""The running counts of a partition, counted once more, and where they differ; pure."""
+"""Recounts the messages of a partition and compares the stored counts; pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from kafka_processor.records import Snapshot, SummaryRecord
 MAX_DEVICE_TYPES: Final = 32
 MAX_LOCALES: Final = 64
 MAX_SHOWN: Final = 5
-"""Differences that are named."""
+"""Differences that are listed."""
 
 
 Judged = tuple[Message, int]
@@ -29,7 +29,7 @@ Judged = tuple[Message, int]
 
 @dataclass
 class Counts:
-    """Of consecutive messages of one partition."""
+    """The counts of consecutive messages of one partition."""
 
     total: int = 0
     outcomes: Counter[int] = field(default_factory=Counter)
@@ -38,7 +38,7 @@ class Counts:
     locales: dict[str, int] = field(default_factory=dict)
 
     def take(self, judged: Sequence[Judged]) -> None:
-        """The messages that follow, in their order."""
+        """Adds the next messages, in their order."""
         self.total += len(judged)
         self.outcomes.update([outcome for _, outcome in judged])
         self.replayed += sum(message.replay_of != NOTHING for message, _ in judged)
@@ -48,12 +48,12 @@ class Counts:
 
     @property
     def unknown(self) -> int:
-        """Messages whose outcome cannot be told: counts may differ by so many."""
+        """Messages of unknown outcome: counts may differ by this number."""
         return self.outcomes[UNKNOWN]
 
 
 def _count(counts: dict[str, int], labels: Sequence[str], limit: int) -> None:
-    """The contract's rule for labels: the first so many are listed, the others are one."""
+    """Counts by label: the first `limit` labels by name, all others together."""
     for label, count in Counter(labels).items():
         is_new = label not in counts and label != OTHER_LABEL
         is_full = len(counts) - (OTHER_LABEL in counts) >= limit
@@ -63,7 +63,7 @@ def _count(counts: dict[str, int], labels: Sequence[str], limit: int) -> None:
 
 @dataclass(frozen=True)
 class Claim:
-    """The counts that a summary record or a stored snapshot has for a stretch."""
+    """The counts of a stretch in a summary record or a stored snapshot."""
 
     name: str
     next_offset: int
@@ -115,10 +115,10 @@ class Claim:
 
 
 def differences(claim: Claim, counts: Counts) -> str:
-    """What the claim has otherwise than the recount, in one line; empty if nothing.
+    """Returns the differences between claim and recount as one line, or an empty text.
 
-    Where outcomes of single messages are unknown, which is said for each of them, all but the
-    total may be that much higher.
+    All counts except the total may be higher by the number of messages of unknown outcome, each of
+    which is reported by itself.
     """
     found = [*_differences(claim, counts)]
     more = f", and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
@@ -150,20 +150,20 @@ def _differences(claim: Claim, counts: Counts) -> Iterator[str]:
 
 
 def _listed_later(claimed: Mapping[str, int], counted: Mapping[str, int]) -> Mapping[str, int]:
-    """The recount, as far as it can be told of a group whose labels were not always the same.
+    """Returns the recount, adjusted for labels that were listed later.
 
-    What was counted before a label was listed (`LOCALE_LABELS`, or a place that others had taken)
-    stays in `__other__`. So does it here, if that explains all that the labels lack.
+    Messages that were counted before a label was listed (`LOCALE_LABELS`, or a full list) stay in
+    `__other__`. The recount accepts that only if it explains the whole difference.
     """
-    lacking = {
+    missing = {
         label: count - claimed.get(label, 0)
         for label, count in counted.items()
         if label != OTHER_LABEL and count > claimed.get(label, 0)
     }
-    others = counted.get(OTHER_LABEL, 0) + sum(lacking.values())
-    if not lacking or claimed.get(OTHER_LABEL, 0) != others:
+    others = counted.get(OTHER_LABEL, 0) + sum(missing.values())
+    if not missing or claimed.get(OTHER_LABEL, 0) != others:
         return counted
-    kept = {label: count - lacking.get(label, 0) for label, count in counted.items()}
+    kept = {label: count - missing.get(label, 0) for label, count in counted.items()}
     return {**kept, OTHER_LABEL: others}
 
 
@@ -175,6 +175,6 @@ def _by_label(
 
 
 def _shown(label: str) -> str:
-    """A label of letters; one with many digits could be anything."""
+    """Returns a label if it is safe to show: one with many digits could be a value."""
     is_plain = sum(character.isdigit() for character in label) < 4
     return label if is_plain and len(label) <= 16 and label.isprintable() else "(not shown)"

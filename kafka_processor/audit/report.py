@@ -1,4 +1,4 @@
-"""The verdict: for a terminal as tables and sentences, or as JSON, one object a line."""
+"""The report: tables and sentences for a terminal, or JSON, one object a line."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ from kafka_processor.terminal.printable import printable
 from kafka_processor.terminal.screen import BOLD, CYAN, DIM, GAP, GREEN, RED, YELLOW, Screen
 
 NAMED: Final = 4
-"""Partitions that are named where a note is about more."""
+"""Partitions that are listed for a note."""
 SHOWN: Final = 20
-"""Violations that are shown to a reader; JSON has all."""
+"""Violations that are listed; JSON has all."""
 
 _STYLES: Final = {LOST: RED, DOUBLED: RED, CONTRADICTING: YELLOW, PERSONAL: RED}
 _WORDS: Final = {
@@ -36,7 +36,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Report:
-    """Takes violations as they are found, and at the end the result."""
+    """Takes violations as they are found, and the result at the end."""
 
     def __init__(self, settings: Settings, as_json: bool) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class Report:
             self._shown.append(violation)
 
     def verdict(self, result: Result) -> bool:
-        """Prints it; whether all is well."""
+        """Prints the report; returns whether all is well."""
         total = Tally()
         for tally in result.tallies.values():
             total.add(tally)
@@ -81,7 +81,9 @@ class Report:
     def _sentence(self, total: Tally, result: Result) -> str:
         messages = f"{total.audited:,} message{'' if total.audited == 1 else 's'}"
         excepted = (
-            f"; {total.not_auditable:,} not auditable, for retention" if total.not_auditable else ""
+            f"; {total.not_auditable:,} not auditable, due to retention"
+            if total.not_auditable
+            else ""
         )
         if self._count:
             found = [f"{n:,} {_WORDS[kind]}" for kind in KINDS if (n := total.violations[kind])]
@@ -89,7 +91,7 @@ class Report:
                 found.append(f"{result.strange:,} output records not of the contract's form")
             return f"WRONG, in {messages}: {', '.join(found)}{excepted}"
         if not total.audited:
-            return f"OK: there is nothing that can be audited in this range{excepted}"
+            return f"OK: there is nothing to audit in this range{excepted}"
         exactly = self._settings.delivery == "exactly-once"
         how = "each exactly once" if exactly else "each at least once"
         repeated = f", {total.repeated:,} of them repeated" if total.repeated else ""
@@ -131,15 +133,15 @@ class Report:
             yield f"{', '.join(names[:NAMED])}{more}: {note}"
         if total.unreadable:
             yield (
-                f"{total.unreadable:,} offsets of the input cannot be read: of these only the "
-                "outcome was checked, which has to say so"
+                f"{total.unreadable:,} offsets of the input cannot be read: only their outcome was "
+                "checked, which must say so"
             )
         if result.of_other_inputs:
-            yield f"passed over: {result.of_other_inputs:,} outcomes of other input topics"
+            yield f"skipped: {result.of_other_inputs:,} outcomes of other input topics"
         if not self._settings.metrics_topic and total.skipped:
             yield (
-                f"METRICS_TOPIC is off: the {total.skipped:,} messages without a record are taken "
-                "for skipped ones; only their number can be compared, with the summary's"
+                f"METRICS_TOPIC is off: the {total.skipped:,} messages without a record count as "
+                "skipped; only their number can be compared with the summary"
             )
 
     def _lines(self, violation: Violation) -> Iterator[str]:

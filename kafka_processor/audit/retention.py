@@ -1,8 +1,8 @@
-"""What retention has deleted of the outputs, and for which messages that is an excuse; pure.
+"""Which missing records retention may have deleted; pure.
 
-Records of one input partition lie in each output partition in the order of the input. So where
-the beginning of an output partition is deleted, what is gone belongs to messages before the
-first one that is left; where none is left, to any.
+In each output partition, the records of an input partition are in the order of the input. So if its
+beginning was deleted, deleted records belong to messages before the first remaining one or, if none
+remains, to any message.
 """
 
 from collections.abc import Iterable
@@ -22,35 +22,32 @@ class Lane:
 
 
 class Retention:
-    """Gathers the first record that is left of each input partition; then says the horizons."""
+    """Collects the first remaining record of each input partition, for the horizons."""
 
     def __init__(self) -> None:
         self._first: dict[int, dict[int, int]] = {}
-        """By lane: by input partition, the offset of the message."""
+        """Offsets of the messages by lane and input partition."""
         self._topic_of: dict[int, str] = {}
         self.lanes: set[int] = set()
-        """Those that have lost their beginning."""
+        """Lanes whose beginning was deleted."""
 
     def begin(self, lane: int, topic: str) -> None:
-        """The lane has lost its beginning; what was seen of it before counts no more."""
+        """Records that the beginning of a lane was deleted; discards what was seen of it before."""
         self._first[lane] = {}
         self._topic_of[lane] = topic
         self.lanes.add(lane)
 
     def see(self, lane: int, partition: int, offset: int) -> None:
-        """A record about a message of the input.
+        """Records an output record about a message of the input.
 
-        The lowest offset counts, not the first record: one forged record at the beginning could
-        otherwise excuse whatever is lost before the message that it names.
+        The lowest offset counts, not the first record: otherwise one forged record at the beginning
+        could excuse all losses before the message that it names.
         """
         first = self._first[lane]
         first[partition] = min(offset, first.get(partition, offset))
 
     def horizon(self, topics: Iterable[str], partition: int) -> int:
-        """Below it, a missing record of a message may have been in one of the topics, and deleted.
-
-        0 if nothing of them is deleted.
-        """
+        """Returns the offset below which a missing record may have been deleted; 0: none was."""
         wanted = set(topics)
         return max(
             (

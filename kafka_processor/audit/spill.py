@@ -1,4 +1,4 @@
-"""Entries on disk, by input partition and stretch of offsets: what keeps memory bounded."""
+"""Entries on disk, by input partition and range of offsets, to bound memory."""
 
 import struct
 import tempfile
@@ -14,18 +14,18 @@ from kafka_processor.audit.entries import Entry, Line, Message, Record
 BUCKET: Final = 16_384
 """Offsets whose entries are judged together."""
 MAX_WAITING: Final = 50_000
-"""Entries in memory before they are written."""
+"""Entries in memory before they are written to disk."""
 MAX_IN_BUCKET: Final = 20_000_000
-"""Bytes of entries of outputs in a bucket, which is in memory as a whole, beside what waits. The
-program writes about 2,300,000: so much more is a flood that somebody made."""
+"""Bytes of output entries in a bucket, which is loaded as a whole. The daemon's outputs take about
+2,300,000, so more are forged."""
 
 _HEAD: Final = struct.Struct("<BI")
-"""Before each run of entries of one kind: the kind, the length in bytes."""
+"""Header of each run of entries of one kind: the kind, the length in bytes."""
 _KINDS: Final = (Message, Record, Line)
 
 
 class Bucket(NamedTuple):
-    """All that is known of a stretch of offsets of one input partition, in the order of reading."""
+    """All entries of a range of offsets of one input partition, in the order of reading."""
 
     messages: list[Message]
     records: list[Record]
@@ -33,24 +33,24 @@ class Bucket(NamedTuple):
 
 
 class Spill:
-    """A temporary folder with one file a bucket; one file is open at a time.
+    """A temporary folder with one file for each bucket; one file is open at a time.
 
-    A context manager: the folder is removed at its end. Raises OSError where the disk is full.
+    A context manager that removes the folder. Raises OSError if the disk is full.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="verify-delivery-", dir=folder)
+        self._folder = tempfile.TemporaryDirectory(prefix="kafka-processor-audit-", dir=folder)
         self._path = Path(self._folder.name)
         self._waiting: defaultdict[tuple[type, int, int], list[Entry]] = defaultdict(list)
         self._count = 0
         self._sizes: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._full: set[tuple[int, int]] = set()
-        """Partition and bucket, of those that take no more entries of outputs."""
+        """Partition and number of buckets that accept no more output entries."""
         self._buckets: set[tuple[int, int]] = set()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decoders: list[Any] = [msgspec.msgpack.Decoder(list[kind]) for kind in _KINDS]  # type: ignore[valid-type]
         self.written = 0
-        """Bytes, all in all."""
+        """Bytes in total."""
 
     def __enter__(self) -> "Spill":
         return self
@@ -59,7 +59,7 @@ class Spill:
         self._folder.cleanup()
 
     def add(self, partition: int, entry: Entry) -> bool:
-        """Whether there was room for it in its bucket; there always is for a message."""
+        """Adds an entry; returns False if its bucket is full, which it never is for a message."""
         number = entry.offset // BUCKET
         kind = type(entry)
         if kind is not Message:
@@ -73,7 +73,7 @@ class Spill:
         return True
 
     def add_run(self, partition: int, messages: list[Message]) -> None:
-        """Messages in the order of offsets."""
+        """Adds messages in the order of offsets."""
         if messages[0].offset // BUCKET == messages[-1].offset // BUCKET:
             number = messages[0].offset // BUCKET
             self._waiting[Message, partition, number] += messages
@@ -97,12 +97,12 @@ class Spill:
         self._count = 0
 
     def buckets(self, partition: int) -> list[int]:
-        """The buckets of a partition that have entries, in the order of offsets."""
+        """Returns the buckets of a partition that have entries, in the order of offsets."""
         self._write()
         return sorted(number for owner, number in self._buckets if owner == partition)
 
     def take(self, partition: int, number: int) -> Bucket:
-        """The entries of a bucket, which is then gone."""
+        """Returns the entries of a bucket and deletes it."""
         bucket = Bucket([], [], [])
         file = self._file(partition, number)
         for kind, data in _runs(memoryview(file.read_bytes())):

@@ -1,4 +1,4 @@
-"""Reads summary-output: for each input partition the latest counts up to the committed offset."""
+"""Reads summary-output: the latest counts of each input partition up to the committed offset."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -15,9 +15,9 @@ from kafka_processor.config import Settings
 from kafka_processor.records import SummaryRecord
 
 MAX_BYTES: Final = 64 * 1024
-"""More than any summary record of the contract has."""
+"""Above the largest summary record of the contract."""
 MAX_TEXTS: Final = 10_000
-"""Labels and other texts of a partition that are remembered."""
+"""Labels and other texts that are kept of a partition."""
 _LABELS: Final = ("error_type_counts", "device_type_counts", "locale_counts")
 _KNOWN: Final = frozenset(SummaryRecord.__struct_fields__)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -42,9 +42,9 @@ class Summaries:
         }
         self._found: dict[int, tuple[int, Summary]] = {}
         self.ahead: dict[int, Summary] = {}
-        """The latest record, where it is ahead of the committed offset."""
+        """The latest record by partition, if it is ahead of the committed offset."""
         self.texts: defaultdict[int, dict[int, Text]] = defaultdict(dict)
-        """By partition and folded fingerprint: of records that the committed offset has reached."""
+        """Texts of records up to the committed offset, by partition and folded fingerprint."""
 
     def get(self, partition: int) -> Summary | None:
         found = self._found.get(partition)
@@ -105,7 +105,7 @@ class Summaries:
             self.ahead[partition] = summary
             return
         self.ahead.pop(partition, None)
-        # All of a key are in one partition, unless the topic was given more partitions.
+        # Records of a key are in one partition, unless partitions were added to the topic.
         if partition not in self._found or time >= self._found[partition][0]:
             self._found[partition] = (time, summary)
 

@@ -1,4 +1,7 @@
-"""How far a partition cannot be read: asked of the brokers offset by offset, by halving."""
+"""Finds the extent of unreadable records by binary search, one fetch for each offset.
+
+Independent of `unreadable/batch_search.py`, whose results the audit checks.
+"""
 
 import time
 from typing import Final, NamedTuple
@@ -9,25 +12,27 @@ from kafka_processor.unreadable.batch_search import Answer, Failed, Readable, Si
 from kafka_processor.unreadable.probing import Probe, Undecided
 
 STANDSTILL: Final = 5.0
-"""Seconds without anything after which a partition is looked at: the client may be silent about
-what it cannot read."""
+"""Seconds without a record after which a partition is probed: the client does not report all
+unreadable records."""
 _PAUSE: Final = 0.001
-"""Seconds between two looks for an answer, which takes about as long."""
+"""Seconds between two polls for an answer, which takes about as long."""
 _OF_ONE_BATCH: Final = "a record of its batch is cut off"
 
 
 class Unreadable(NamedTuple):
     first: int
     end: int
-    """The first offset that is not one of them."""
+    """Exclusive."""
     reason: str
 
 
 def find_unreadable(
     settings: Settings, topic: str, partition: int, start: int, end: int
 ) -> Unreadable | None:
-    """What cannot be read from `start` on, before `end`; None: the record there can, or it is not
-    known, since no broker answers."""
+    """Returns the unreadable offsets from `start` on, before `end`.
+
+    None if the record at `start` can be read, or if no broker answers.
+    """
     if start >= end:
         return None
     probe = Probe(settings, topic, SILENT)

@@ -80,9 +80,6 @@ KNOW_KAFKA = {
 PURE = {
     "audit.entries",
     "audit.findings",
-    "audit.judging",
-    "audit.order",
-    "audit.plan",
     "audit.retention",
     "checks",
     "clients.client_config",

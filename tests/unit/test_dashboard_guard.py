@@ -83,7 +83,7 @@ def test_on_loopback_nothing_is_asked_for(path: str) -> None:
 def test_elsewhere_every_route_asks_for_the_token(path: str, query: str) -> None:
     answer = get(path, token=TOKEN, loopback=False, query=query, cookie=f"{COOKIE}=wrong")
     assert answer.status == 401
-    assert b"asks for its token" in answer.body
+    assert b"requires its token" in answer.body
     assert "set-cookie" not in answer.headers
     assert TOKEN.encode() not in answer.body
 
