@@ -30,7 +30,7 @@ def errors_view(screen: Screen, settings: Settings) -> View:
 def _fields_present(record: ErrorRecord) -> str:
     if record.message_content is None:
         return "no content"
-    # key_id is not the message's: it says with which key the pseudonym was made.
+    # key_id is not a field of the message: it names the key of the pseudonym.
     content = {name: value for name, value in record.message_content.items() if name != "key_id"}
     without_value = [name for name, value in content.items() if value in (None, "")]
     text = "has " + ", ".join(name for name in content if name not in without_value)

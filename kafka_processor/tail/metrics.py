@@ -1,4 +1,4 @@
-"""Shows what happened to each message that was read: a line for each, under its record's."""
+"""Shows the outcome and times of each message: one line each, below the line of its record."""
 
 from collections import Counter
 from typing import Final
@@ -55,7 +55,7 @@ def metrics_view(screen: Screen, settings: Settings) -> View:
 
 
 def duration(seconds: float | None) -> str:
-    """At most 8 characters below 28 hours."""
+    """Formats a duration; below 28 hours in at most 8 characters."""
     if seconds is None:
         return NO_VALUE
     for factor, unit in ((1e6, "µs"), (1e3, "ms")):

@@ -1,4 +1,4 @@
-"""Shows the running counts of each input partition, and their sum over all partitions seen."""
+"""Shows the running counts of each input partition, and the sum of all partitions seen."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -22,7 +22,7 @@ from kafka_processor.terminal.screen import (
 
 _Key = tuple[str, str, int]
 MAX_KEYS: Final = 2_000
-"""Groups and partitions that are remembered, those that came last: anyone may make up more."""
+"""Most recent groups and partitions that are kept: forged records may name any number."""
 MAX_ROWS: Final = 5
 MAX_LABEL: Final = 16
 MAX_ERROR_TYPES: Final = 10
@@ -36,7 +36,7 @@ def summary_view(screen: Screen, settings: Settings) -> View:
     latest: dict[_Key, SummaryRecord] = {}
 
     def show(record: SummaryRecord, written: str) -> str:
-        # These three make up the record's key. Another group counts the same input once more.
+        # The three parts of the record's key. Another group counts the same input again.
         key = record.consumer_group, record.source_topic, record.source_partition
         record.device_type_counts = _labelled(record.device_type_counts, is_device)
         record.locale_counts = _labelled(record.locale_counts, is_place)
@@ -60,7 +60,7 @@ def summary_view(screen: Screen, settings: Settings) -> View:
 
 
 def _labelled(counts: Mapping[str, int], is_label: IsLabel) -> dict[str, int]:
-    """What is no label is not shown, whoever wrote it."""
+    """Replaces everything that is not a label, since records may be forged."""
     labelled: dict[str, int] = {}
     add_counts(labelled, counts, is_label, len(counts))
     return labelled
@@ -75,7 +75,7 @@ def _head(screen: Screen, record: SummaryRecord, written: str) -> str:
 
 
 def _block(screen: Screen, record: SummaryRecord) -> Iterator[str]:
-    """Side by side: the counts, the device types, the locales."""
+    """Yields lines with the counts, device types and locales side by side."""
     counts = (
         ("total", record.total_received_count, BOLD),
         ("processed", record.processed_count, GREEN),
@@ -84,16 +84,16 @@ def _block(screen: Screen, record: SummaryRecord) -> Iterator[str]:
         ("error", record.error_count, RED),
     )
     digits = max(len(f"{count:,}") for _, count, _ in counts)
-    # 10 for the longest name and a space; three gaps, the one on the left included.
-    room = ((screen.width or WIDTH_OF_A_PIPE) - 10 - digits - 3 * len(GAP)) // 2
-    devices, locales = _bars(record.device_type_counts, room), _bars(record.locale_counts, room)
+    # 10: the longest name and a space; three gaps, including the one on the left.
+    width = ((screen.width or WIDTH_OF_A_PIPE) - 10 - digits - 3 * len(GAP)) // 2
+    devices, locales = _bars(record.device_type_counts, width), _bars(record.locale_counts, width)
     for (name, count, style), device, locale in zip(counts, devices, locales, strict=True):
         cell = screen.styled(f"{name:9} {count:>{digits},}", style)
-        yield f"{GAP}{cell}{GAP}{device:{room}}{GAP}{locale}".rstrip()
+        yield f"{GAP}{cell}{GAP}{device:{width}}{GAP}{locale}".rstrip()
 
 
-def _bars(counts: Mapping[str, int], room: int) -> list[str]:
-    """MAX_ROWS lines: the labels that count most; the last one sums up what is left."""
+def _bars(counts: Mapping[str, int], width: int) -> list[str]:
+    """Returns MAX_ROWS lines: the most frequent labels, and the sum of the others."""
     if not counts:
         return [""] * MAX_ROWS
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -104,7 +104,7 @@ def _bars(counts: Mapping[str, int], room: int) -> list[str]:
         rows[MAX_ROWS - 1 :] = [(f"{len(left)} others", 0.0, sum(count for _, _, count in left))]
     label_width = max(len(label) for label, _, _ in rows)
     digits = max(len(f"{count:,}") for _, _, count in rows)
-    longest = max(min(MAX_BAR, room - label_width - digits - 2), 1)
+    longest = max(min(MAX_BAR, width - label_width - digits - 2), 1)
     lines = [
         f"{label:{label_width}} {_bar(share, longest):{longest}} {count:>{digits},}"
         for label, share, count in rows
@@ -128,11 +128,11 @@ def _further_counts(screen: Screen, record: SummaryRecord) -> Iterator[str]:
     if record.counted_since_offset:
         yield f"{GAP}counted since offset {record.counted_since_offset:,}"
     if record.replayed_count:
-        yield f"{GAP}of the total, sent again by the replay: {record.replayed_count:,}"
+        yield f"{GAP}of the total, sent by a replay: {record.replayed_count:,}"
 
 
 def _sum(screen: Screen, records: list[SummaryRecord]) -> str:
-    """The whole, as far as it was seen: the sum over the latest record of each partition."""
+    """Returns the sum over the latest record of each partition that was seen."""
     total = sum(each.total_received_count for each in records)
     parts = {
         "processed": sum(each.processed_count for each in records),

@@ -72,7 +72,9 @@ class TopicReader:
     def require_connection(self) -> None:
         """Raises CannotReadError if no broker has answered yet."""
         if not self._connection.is_established:
-            raise CannotReadError(f"no broker answers at {self._brokers}")
+            raise CannotReadError(
+                f"no broker answers at {self._brokers}; check KAFKA_BOOTSTRAP_SERVERS"
+            )
 
     def close(self) -> None:
         self._connection.close()

@@ -1,4 +1,4 @@
-"""How text fits a terminal, and cannot take it over."""
+"""Formats text for a terminal: colours, wrapping and tables, with values made printable."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ from kafka_processor.terminal.printable import printable
 
 GAP: Final = "  "
 NO_VALUE: Final = "-"
-LEAST_WIDTH: Final = 20
+MIN_WIDTH: Final = 20
 MAX_VALUE: Final = MAX_TEXT
-"""Characters of one value: no valid one has more, and a forged one may have a million."""
+"""Characters of one value: no valid one has more, but a forged one may."""
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 
 
 class Screen:
-    """What stdout can show."""
+    """The capabilities of stdout."""
 
     def __init__(self) -> None:
         self.is_terminal = sys.stdout.isatty()
@@ -33,18 +33,18 @@ class Screen:
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal, which may change; None for a file or a pipe: no limit."""
+        """Columns of the terminal, which may change; None (no limit) for a file or a pipe."""
         return shutil.get_terminal_size().columns if self.is_terminal else None
 
     def styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._has_colour and style else text
 
     def wrapped(self, text: str, indent: int) -> str:
-        """Text that begins at column `indent`, continued there on the next lines."""
+        """Wraps a text that starts at column `indent`, and indents its next lines by as much."""
         if self.width is None or indent + len(text) <= self.width:
             return text
-        room = max(self.width - indent, LEAST_WIDTH)
-        return ("\n" + " " * indent).join(textwrap.wrap(text, room, break_on_hyphens=False))
+        width = max(self.width - indent, MIN_WIDTH)
+        return ("\n" + " " * indent).join(textwrap.wrap(text, width, break_on_hyphens=False))
 
 
 def shortened(text: str, width: int) -> str:
@@ -55,12 +55,12 @@ def shortened(text: str, width: int) -> str:
 class Column:
     title: str
     width: int
-    """A longer value is shown all the same, and pushes the rest of its row."""
+    """Longer values are shown in full and shift the rest of their row."""
     style: str = ""
 
 
 class Table:
-    """Rows of columns: on one line where all of them fit, else on the lines that are given."""
+    """Rows on one line if the terminal is wide enough, otherwise on the given lines of columns."""
 
     def __init__(self, screen: Screen, *lines: Sequence[Column]) -> None:
         self._screen = screen
@@ -68,14 +68,14 @@ class Table:
         self._columns = [column for line in lines for column in line]
 
     def heading(self) -> str:
-        """The titles, without colour."""
+        """Returns the titles, without colour."""
         return f"\n{GAP}".join(
             GAP.join(column.title.ljust(column.width) for column in columns).rstrip()
             for columns in self._fitting_lines()
         )
 
     def row(self, *values: str | None) -> str:
-        """One value for each column, made printable and cut."""
+        """Formats one value for each column, made printable and cut."""
         remaining = iter(values)
         return f"\n{GAP}".join(
             self._line(

@@ -318,7 +318,7 @@ def test_quiet_seconds_without_a_broker_are_no_success(start: Start) -> None:
     settings = {"KAFKA_BOOTSTRAP_SERVERS": address}
     tail = start("metrics", "any", "--timeout", "0.5", settings=settings)
     assert tail.wait() == 1
-    assert tail.log_lines == [f"no broker answers at {address}"]
+    assert tail.log_lines == [f"no broker answers at {address}; check KAFKA_BOOTSTRAP_SERVERS"]
 
 
 @pytest.mark.parametrize(

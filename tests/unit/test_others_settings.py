@@ -46,12 +46,12 @@ def test_a_signal_is_sent_where_it_has_an_endpoint(
     [
         (
             otlp(ENDPOINT=HERE, PROTOCOL="grpc"),
-            "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not spoken; set http/protobuf, "
+            "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not supported; use http/protobuf, "
             "and an endpoint for it",
         ),
         (
             otlp(ENDPOINT=HERE, METRICS_PROTOCOL="http/json"),
-            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/json' is not spoken; set http/protobuf, "
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/json' is not supported; use http/protobuf, "
             "and an endpoint for it",
         ),
         *(
@@ -65,7 +65,7 @@ def test_a_signal_is_sent_where_it_has_an_endpoint(
         *(
             (
                 otlp(ENDPOINT=address),
-                "OTEL_EXPORTER_OTLP_ENDPOINT: no address of the form http://localhost:4318",
+                "OTEL_EXPORTER_OTLP_ENDPOINT: is not a URL; use the form http://localhost:4318",
             )
             for address in ("localhost:4318", "grpc://a:4317", "http://", "http://[", "http://a:x")
         ),
