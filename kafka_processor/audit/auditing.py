@@ -23,7 +23,7 @@ from kafka_processor.audit.plan import (
     known_key_ids,
     stretch_of,
 )
-from kafka_processor.audit.progress import Progress
+from kafka_processor.audit.progress import AuditProgress
 from kafka_processor.audit.reading import SpanReader
 from kafka_processor.audit.records import RecordReader
 from kafka_processor.audit.retention import Retention
@@ -66,7 +66,7 @@ class Audit:
         cluster: Cluster,
         reader: SpanReader,
         spill: Spill,
-        progress: Progress,
+        progress: AuditProgress,
         report: Callable[[Violation], None],
     ) -> None:
         self._settings = settings

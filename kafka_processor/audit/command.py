@@ -13,7 +13,7 @@ from kafka_processor.audit.auditing import Audit, Request, Result
 from kafka_processor.audit.cluster import Cluster
 from kafka_processor.audit.findings import Violation
 from kafka_processor.audit.plan import Wanted
-from kafka_processor.audit.progress import Progress
+from kafka_processor.audit.progress import AuditProgress
 from kafka_processor.audit.reading import SpanReader
 from kafka_processor.audit.report import Report
 from kafka_processor.audit.spill import Spill
@@ -21,7 +21,7 @@ from kafka_processor.config import Settings
 from kafka_processor.environment.reading import is_connection_or_topic, load_command_settings
 from kafka_processor.errors import EXIT_FAILED, EXIT_OK, CannotReadError
 from kafka_processor.terminal.arguments import FOLDER, SECONDS, TIME, CommandParser, integer
-from kafka_processor.terminal.endings import print_error, run_command
+from kafka_processor.terminal.endings import run_command
 from kafka_processor.terminal.streams import lost_output
 
 DESCRIPTION: Final = """\
@@ -43,15 +43,12 @@ Exit codes: 0 all is well, 1 something is wrong or cannot be read, 2 wrong optio
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit code (`docs/audit.md`)."""
-    progress = Progress(print_error)
+    progress = AuditProgress()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: progress.stop())
-
-    def report(line: str) -> None:
-        progress.clear()
-        print_error(line)
-
-    return run_command(lambda: _run(create_parser().parse(arguments), progress), report)
+    return run_command(
+        lambda: _run(create_parser().parse(arguments), progress), report=progress.note
+    )
 
 
 def create_parser() -> CommandParser:
@@ -74,7 +71,7 @@ def create_parser() -> CommandParser:
     return parser
 
 
-def _run(options: argparse.Namespace, progress: Progress) -> int:
+def _run(options: argparse.Namespace, progress: AuditProgress) -> int:
     """Raises CommandError."""
     settings, _ = load_command_settings(
         options.env_file,
@@ -97,7 +94,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> int:
 
 
 def _audit(
-    settings: Settings, options: argparse.Namespace, progress: Progress, report: Report
+    settings: Settings, options: argparse.Namespace, progress: AuditProgress, report: Report
 ) -> Result:
     # Millions of small objects without cycles: the collector would only cost time.
     gc.disable()
@@ -114,8 +111,7 @@ def _audit(
         Spill(options.folder) as spill,
     ):
         result = Audit(settings, cluster, reader, spill, progress, show).run(request)
-        progress.clear()
-        print_error(
+        progress.note(
             f"group {settings.consumer_group} on {settings.input_topic} at "
             f"{settings.kafka_bootstrap_servers}: {progress.offsets:,} offsets read in "
             f"{progress.seconds:.1f} s, {spill.written / 1e6:,.0f} MB of temporary files"

@@ -1,4 +1,4 @@
-"""One message against all that the outputs say about it; pure."""
+"""Judges one message by all outputs about it; pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from kafka_processor.audit.findings import CONTRADICTING, DOUBLED, LOST, PERSONA
 from kafka_processor.audit.personal import raw_values, raw_values_of_line
 
 MAX_PLACES: Final = 100
-"""Records that are named in one finding: of a message that is forged a million times, not all."""
+"""Records that are listed in one finding: a message may have millions of forged ones."""
 Where = tuple[int, int]
 """Lane and position of an output record."""
 
@@ -31,15 +31,15 @@ _FIELDS: Final = ("user_id", "app_version", "device_type", "locale", "timestamp"
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for one input partition."""
+    """What is expected of one input partition."""
 
     exactly_once: bool
     has_metrics: bool
     first_message: int
     """Below this offset retention has deleted the input."""
     horizons: Sequence[int]
-    """By outcome: below this offset, its record may be deleted. The last one, of an outcome that
-    is not known: in whatever topic."""
+    """By outcome, the offset below which its record may have been deleted. The last one: of an
+    unknown outcome, whose record may be in any topic."""
     line_horizon: int
     """The same for metrics lines."""
 
@@ -52,16 +52,16 @@ class Finding(NamedTuple):
 
 class Judgement(NamedTuple):
     outcome: int
-    """UNKNOWN if it cannot be told."""
+    """UNKNOWN if the outputs disagree."""
     findings: list[Finding]
     is_auditable: bool = True
     is_repeated: bool = False
 
 
 def is_fine(message: Message, record: Record, line: Line) -> bool:
-    """Whether nothing is wrong with a message that has one record and one line; quickly.
+    """Whether a message with one record and one line is correct: a fast test for most messages.
 
-    What is not fine by this is looked at again by `judge`.
+    `judge` examines the others.
     """
     shown = (record.ip, record.device_id, record.key_id, record.written, line.written)
     return (
@@ -86,7 +86,7 @@ def is_fine(message: Message, record: Record, line: Line) -> bool:
 def judge(
     message: Message, records: Sequence[Record], lines: Sequence[Line], rules: Rules
 ) -> Judgement:
-    """All that is wrong with a message of the input."""
+    """Judges a message of the input."""
     findings = [*_doubled(records, lines)] if rules.exactly_once else []
     missing, is_auditable = _missing(message.offset, records, lines, rules)
     findings += missing
@@ -104,7 +104,7 @@ def judge(
 def judge_unknown(
     offset: int, records: Sequence[Record], lines: Sequence[Line], rules: Rules
 ) -> Judgement:
-    """What the outputs say about a message that the input does not hold."""
+    """Judges outputs about a message that the input does not have."""
     findings = [*_doubled(records, lines)] if rules.exactly_once else []
     is_deleted = offset < rules.first_message
     if not is_deleted:
@@ -123,11 +123,11 @@ def _doubled(records: Sequence[Record], lines: Sequence[Line]) -> Iterator[Findi
 def _missing(
     offset: int, records: Sequence[Record], lines: Sequence[Line], rules: Rules
 ) -> tuple[list[Finding], bool]:
-    """What is lost; and whether retention leaves anything to say about what is missing."""
+    """Returns losses, and whether retention has left enough to judge them."""
     if lines or not rules.has_metrics:
         return _missing_record(offset, records, lines, rules)
     if offset < rules.line_horizon:
-        return [], False  # also without a record: the line may have said that it was skipped
+        return [], False  # even without a record: it may have been skipped
     if records or offset < rules.horizons[UNKNOWN]:
         return [Finding(LOST, "no metrics line", _places(records))], True
     return [Finding(LOST, "neither a record nor a metrics line")], True
@@ -136,9 +136,10 @@ def _missing(
 def _missing_record(
     offset: int, records: Sequence[Record], lines: Sequence[Line], rules: Rules
 ) -> tuple[list[Finding], bool]:
-    """The same for a message whose metrics line is there, or for all where metrics are off.
+    """Does the same for a message with a metrics line, or for all messages without metrics.
 
-    Without a line it was skipped, or is lost: their number is compared with the summary's.
+    Without metrics, a message without a record was skipped or lost; their number is compared with
+    the summary.
     """
     if records or not lines or any(line.outcome == SKIPPED for line in lines):
         return [], True
@@ -152,8 +153,8 @@ def _missing_record(
 def _disagreements(
     records: Sequence[Record], lines: Sequence[Line], rules: Rules
 ) -> Iterator[Finding]:
-    """Between records and metrics lines; where repeats are allowed, one pair that agrees is all
-    that is asked for."""
+    """Yields contradictions between records and metrics lines. If repeats are allowed, one pair
+    that agrees is enough."""
     unknown = _places([r for r in records if r.outcome == UNKNOWN])
     unknown += _places([line for line in lines if line.outcome == UNKNOWN])
     if unknown:
@@ -171,7 +172,7 @@ def _disagreements(
 def _of_readability(
     message: Message, records: Sequence[Record], lines: Sequence[Line]
 ) -> Iterator[Finding]:
-    """Only what nobody can read may be, and has to be, an error that says so."""
+    """An unreadable message, and no other, must have an error that reports it as unreadable."""
     if message.is_unreadable:
         wrong = [each for each in records if each.others or not _says_unreadable(each)]
         others = [line for line in lines if line.outcome != PARSE_ERROR]
@@ -205,14 +206,14 @@ def _of_content(message: Message, record: Record) -> Iterator[Finding]:
 
 
 def _differing_fields(message: Message, record: Record) -> Iterator[str]:
-    """Fields that pass through, and came out otherwise."""
+    """Yields fields that pass through but differ from the input."""
     user_id = NOTHING if record.outcome == PARSE_ERROR else message.user_id
     has_content = record.outcome not in (PARSE_ERROR, PUBLISH_ERROR)
     if record.key_user_id != user_id:
         yield "user_id"
     for field in _FIELDS:
         if record.outcome == PROCESSED and field in ("user_id", "timestamp"):
-            continue  # the same as above; of another form
+            continue  # user_id is compared above; the timestamp has another form
         expected = getattr(message, field) if has_content else NOTHING
         if getattr(record, field) != expected:
             yield field if record.outcome == PROCESSED else f"message_content.{field}"
@@ -231,7 +232,7 @@ def _of_line(message: Message, line: Line) -> Iterator[Finding]:
 
 
 def _outcome(records: Sequence[Record], lines: Sequence[Line], rules: Rules) -> int:
-    """The outcome on which all agree, else UNKNOWN."""
+    """Returns the outcome on which all outputs agree, otherwise UNKNOWN."""
     outcomes = {record.outcome for record in records} | {line.outcome for line in lines}
     if not outcomes and not rules.has_metrics:
         return SKIPPED

@@ -1,33 +1,23 @@
-"""The progress of the audit on stderr: on a terminal one line that is rewritten."""
+"""The progress of the audit: what it shows, and when it stops."""
 
-import sys
 import time
-from collections.abc import Callable
-from typing import Final
 
 from kafka_processor.errors import StoppedError
-from kafka_processor.timing import Every
-
-TERMINAL_INTERVAL: Final = 0.5
-PIPE_INTERVAL: Final = 15.0
-"""Seconds between two updates."""
+from kafka_processor.terminal.progress import Progress
 
 
-class Progress:
+class AuditProgress:
     """Counts offsets while topics are read, then buckets while they are compared."""
 
-    def __init__(self, note: Callable[[str], None]) -> None:
-        self._note = note
-        self._is_terminal = sys.stderr.isatty()
+    def __init__(self) -> None:
+        self._line = Progress()
         self._begun = time.monotonic()
-        self._due = Every(TERMINAL_INTERVAL if self._is_terminal else PIPE_INTERVAL)
         self._expected = self._read = 0
         self._buckets = self._judged = 0
         self._is_stopped = False
-        self._has_line = False
 
     def stop(self) -> None:
-        """Makes the next call of any other method raise StoppedError."""
+        """Makes the next call of `check`, `read` or `judged` raise StoppedError."""
         self._is_stopped = True
 
     def check(self) -> None:
@@ -48,11 +38,13 @@ class Progress:
         self._judged += buckets
         self._update()
 
+    def note(self, text: str) -> None:
+        """Writes a line that is not overwritten."""
+        self._line.note(text)
+
     def clear(self) -> None:
         """To be called before anything else is written to the terminal."""
-        if self._has_line:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-            self._has_line = False
+        self._line.clear()
 
     @property
     def seconds(self) -> float:
@@ -64,14 +56,8 @@ class Progress:
 
     def _update(self) -> None:
         self.check()
-        if not self._due.is_due:
-            return
-        self._due.restart()
-        if self._is_terminal:
-            print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
-            self._has_line = True
-        else:
-            self._note(self._text())
+        if self._line.is_due:
+            self._line.show(self._text())
 
     def _text(self) -> str:
         if self._buckets:

@@ -17,13 +17,13 @@ from kafka_processor.errors import (
 )
 from kafka_processor.replay.arguments import Options, create_parser, options_of
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.report import Report, with_named_ones
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
 from kafka_processor.startup.core_dumps import forbid_core_dumps
 from kafka_processor.terminal.endings import print_error, run_command
+from kafka_processor.terminal.progress import Progress
 from kafka_processor.terminal.streams import is_delivered
 
 __all__ = ["create_parser", "main"]

@@ -26,10 +26,10 @@ from kafka_processor.replay.copies import (
 from kafka_processor.replay.failures import RecordRefused
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import fields_of
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.scanning import STOPPED, Span, TopicScanner
 from kafka_processor.replay.selection import Position, Selection
 from kafka_processor.replay.sending import CopySender
+from kafka_processor.terminal.progress import Progress
 
 MAX_FORGED: Final = 100
 """Forged copies that the report lists."""

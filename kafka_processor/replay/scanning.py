@@ -19,7 +19,7 @@ from kafka_processor.clients.reader_connection import (
 from kafka_processor.config import Settings
 from kafka_processor.errors import CannotReadError, StoppedError
 from kafka_processor.membership.committed import committed_offsets
-from kafka_processor.replay.progress import Progress
+from kafka_processor.terminal.progress import Progress
 from kafka_processor.unreadable.scan import find_batch
 
 LIST_TIMEOUT: Final = 10.0

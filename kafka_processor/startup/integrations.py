@@ -128,9 +128,8 @@ def start_integrations(
 
                 traces = TraceSender(settings, log)
             found.senders.append(traces)
-            found.observers.insert(
-                0, traces.observer
-            )  # first, so that others do not add to its times
+            # First, so that other observers do not add to its times.
+            found.observers.insert(0, traces.observer)
             found.notes_trace_parents = True
         if has_lineage:
             with setting_up("OPENLINEAGE_*: lineage"):

@@ -14,10 +14,10 @@ from kafka_processor.config import load_settings
 from kafka_processor.errors import ReplayError
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
+from kafka_processor.terminal.progress import Progress
 from tests.support.header_names import OFTEN
 from tests.support.job import KEY, Job, MakeJob
 from tests.support.load import assert_order_kept, event, send_load

@@ -7,8 +7,8 @@ import pytest
 
 from kafka_processor.config import load_settings
 from kafka_processor.errors import CannotReadError
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.scanning import TopicScanner
+from kafka_processor.terminal.progress import Progress
 from tests.support.job import Job
 from tests.support.waiting import TIMEOUT
 

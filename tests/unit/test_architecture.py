@@ -275,6 +275,7 @@ AUDIT_MAY_IMPORT = {
     "terminal.arguments",
     "terminal.endings",
     "terminal.printable",
+    "terminal.progress",
     "terminal.screen",
     "terminal.streams",
     "timing",

@@ -9,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kafka_processor.config import Settings, load_settings
-from kafka_processor.replay.progress import Progress
 from kafka_processor.startup.logs import create_log
 from kafka_processor.tail.cleaned import cleaned_view
 from kafka_processor.tail.errors import errors_view
@@ -19,6 +18,7 @@ from kafka_processor.tail.summary import MAX_KEYS, summary_view
 from kafka_processor.tail.tailing import Tail, View, print_heading
 from kafka_processor.terminal.endings import print_error
 from kafka_processor.terminal.printable import printable
+from kafka_processor.terminal.progress import Progress
 from kafka_processor.terminal.screen import Screen
 from tests.unit.pipeline_runs import settings
 

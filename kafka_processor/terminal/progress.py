@@ -10,7 +10,7 @@ from kafka_processor.timing import Every
 TERMINAL_INTERVAL: Final = 0.2
 """Seconds."""
 PIPE_INTERVAL: Final = 10.0
-"""Seconds, also before the first line: short replays need none."""
+"""Seconds, also before the first line: short commands need none."""
 _CLEAR: Final = "\r\x1b[K"
 
 
