@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from dev.login_producer import GeneratorError, LoginProducer, Plan
 from dev.logins import EXPECTED_OUTCOMES, LoginEvents, Shares
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import load_settings
 from kafka_processor.environment.reading import read_environment
+from kafka_processor.errors import SettingsError
 
 UNLIMITED = "max"
 Number = TypeVar("Number", int, float)

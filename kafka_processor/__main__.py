@@ -1,4 +1,4 @@
-"""`python -m kafka_processor`: the same program as `python main.py`."""
+"""`python -m kafka_processor`: the same as `python main.py` and `kafka-processor`."""
 
 import sys
 

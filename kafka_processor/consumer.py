@@ -32,6 +32,7 @@ from kafka_processor.clients.kafka_errors import (
     size_of_refused_response,
 )
 from kafka_processor.config import Settings
+from kafka_processor.errors import ConsumerEndedError
 from kafka_processor.membership.fence import Fence, Verdict
 from kafka_processor.membership.input_topic import InputTopic
 from kafka_processor.membership.offset_lookup import OffsetLookup
@@ -59,10 +60,6 @@ PROBE_TIMEOUT: Final = 0.5
 """Seconds to see whether the client has found a broker by itself; the loop stands still meanwhile,
 which it does anyway."""
 PROBE_INTERVAL: Final = 1.5
-
-
-class ConsumerEnded(Exception):
-    """The consumer cannot go on; the message says why."""
 
 
 class RebalanceListener(Protocol):
@@ -182,7 +179,7 @@ class InputConsumer:
         """What is there, at most `limit` messages by partition; waits for the first one only.
 
         For records that cannot be read there are stand-ins. `timeout` in seconds. Rebalances and
-        errors are handled in here; raises ConsumerEnded.
+        errors are handled in here; raises ConsumerEndedError.
         """
         if self._fence:
             self._settle(self._fence, timeout)
@@ -416,14 +413,14 @@ class InputConsumer:
         client.incremental_unassign([TopicPartition(self._topic, p) for p in partitions])
 
     def handle_error(self, error: KafkaError, partition: int | None = None) -> None:
-        """Goes on if it can, else raises ConsumerEnded."""
+        """Goes on if it can, else raises ConsumerEndedError."""
         if is_fenced_member(error) and self._settings.instance_id and self.has_joined:
             ours = self._owned | self._waiting
             self._fence = self._fence or Fence(self._settings, self._client_log, error, ours)
         elif is_end_of_consumer(error):
             raise self._ended(error)
         elif is_no_permission(error) and not self.has_joined:
-            raise ConsumerEnded(f"no permission to join the group: {describe(error)}")
+            raise ConsumerEndedError(f"no permission to join the group: {describe(error)}")
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             if partition in self._owned:
                 self._out_of_range.add(partition)
@@ -431,14 +428,14 @@ class InputConsumer:
             self.trouble.complain("cannot read the input now, will try again", error)
 
     def end_if_fenced(self) -> None:
-        """Our transactional id has another owner too. Raises ConsumerEnded."""
+        """Our transactional id has another owner too. Raises ConsumerEndedError."""
         if self._fence:
             raise self._ended(self._fence.error)
 
     def _settle(self, fence: Fence, timeout: float) -> None:
         """Ends where another process has our INSTANCE_ID, else goes on as a new member.
 
-        Without an answer, or an end, it is to be called again. Raises ConsumerEnded.
+        Without an answer, or an end, it is to be called again. Raises ConsumerEndedError.
         """
         try:
             verdict = fence.look()
@@ -459,10 +456,10 @@ class InputConsumer:
             self._fence.close()
             self._fence = None
 
-    def _ended(self, error: KafkaError) -> ConsumerEnded:
+    def _ended(self, error: KafkaError) -> ConsumerEndedError:
         instance = self._settings.instance_id
         hint = f"; is there another process with INSTANCE_ID={instance}?" if instance else ""
-        return ConsumerEnded(f"the consumer cannot go on: {describe(error)}{hint}")
+        return ConsumerEndedError(f"the consumer cannot go on: {describe(error)}{hint}")
 
     def _renew(self) -> None:
         """A new client, for one that the group will not have again.

@@ -29,17 +29,13 @@ from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.delivery.batch import Batch, room
 from kafka_processor.delivery.refused import Refused
+from kafka_processor.errors import ProducerRefusedError
 from kafka_processor.membership.placing import Placement, Start
 from kafka_processor.membership.polled import MAX_SLICE, PolledMessages, Slice
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.monitoring.observers import Observers
 from kafka_processor.pipeline import Pipeline, Work, merge
-from kafka_processor.producer import (
-    BatchFailed,
-    OutputProducer,
-    ProducerNeverStarts,
-    batch_failed,
-)
+from kafka_processor.producer import BatchFailed, OutputProducer, batch_failed
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.topics.configs import LimitLookup
 from kafka_processor.unreadable.batch_search import stand_ins
@@ -139,8 +135,8 @@ class Processor:
         """Joins the group, then makes the producer ready.
 
         In this order, so that a predecessor with the same INSTANCE_ID has left the group before
-        its producer is shut out. Raises ConsumerEnded, ProducerNeverStarts, and KafkaException
-        without permission.
+        its producer is shut out. Raises ConsumerEndedError, ProducerRefusedError, and
+        KafkaException without permission.
         """
         self._consumer.join(self)
         is_producer_ready = False
@@ -161,7 +157,7 @@ class Processor:
         self._has_started = not should_stop()
 
     def run(self, should_stop: Callable[[], bool], on_turn: Callable[[], None]) -> None:
-        """Works until `should_stop`. Raises ConsumerEnded or KeyChangedError."""
+        """Works until `should_stop`. Raises ConsumerEndedError or KeyChangedError."""
         self._should_stop = should_stop
         while not should_stop():
             on_turn()
@@ -449,7 +445,10 @@ class Processor:
         self._consumer.rewind()
 
     def _heed(self, error: KafkaError) -> None:
-        """What an error of the commit says about our place in the group. Raises ConsumerEnded."""
+        """What an error of the commit says about our place in the group.
+
+        Raises ConsumerEndedError.
+        """
         if not (is_producer_fenced(error) or is_fenced_member(error)):
             if is_end_of_consumer(error):
                 self._consumer.handle_error(error)
@@ -468,7 +467,7 @@ class Processor:
         except KafkaException as exception:
             self._pause()
             self._log.warning("cannot publish yet", reason=describe(error_of(exception)))
-        except ProducerNeverStarts as error:  # it did start: the broker may be changed back
+        except ProducerRefusedError as error:  # it did start: the broker may be changed back
             self._pause()
             self._log.warning("cannot publish yet", reason=str(error))
         else:

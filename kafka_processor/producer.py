@@ -20,6 +20,7 @@ from kafka_processor.clients.disposal import free_in_background
 from kafka_processor.clients.kafka_errors import describe, describe_refusal, error_of, is_purged
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
+from kafka_processor.errors import ProducerRefusedError
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.records import OutputRecord
 
@@ -51,14 +52,6 @@ class BatchFailed(Exception):
         self.error = error
         self.records = records
         """Those that are known to have failed."""
-
-
-class ProducerNeverStarts(Exception):
-    """The broker does not take this producer as it is configured; the message says what to do."""
-
-    def __init__(self, reason: str, error: KafkaError) -> None:
-        super().__init__(reason)
-        self.error = error
 
 
 class OutputProducer(ABC):
@@ -96,7 +89,7 @@ class OutputProducer(ABC):
     def start(self) -> None:
         """Makes the client ready to publish.
 
-        Raises KafkaException while it is not: call again; ProducerNeverStarts.
+        Raises KafkaException while it is not: call again; ProducerRefusedError.
         """
         if self._client is None:
             self._failures = []
@@ -104,7 +97,7 @@ class OutputProducer(ABC):
             self._reset()
         try:
             self._take_over(self._client)
-        except ProducerNeverStarts:
+        except ProducerRefusedError:
             self._drop_client()
             raise
         except KafkaException as exception:
@@ -125,7 +118,7 @@ class OutputProducer(ABC):
     def recover(self) -> None:
         """Ends whatever is open, with a new client where need be.
 
-        Raises KafkaException while that is not possible yet: call again; ProducerNeverStarts.
+        Raises KafkaException while that is not possible yet: call again; ProducerRefusedError.
         """
         if self._is_ready:
             if self._client and self._abort(self._client):

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kafka_processor.config import Settings
+from kafka_processor.errors import KeyChangedError
 from kafka_processor.event.labels import (
     MAX_DEVICE_TYPES,
     MAX_LOCALES,
@@ -36,10 +37,6 @@ from kafka_processor.serializer import JSON, Serializer
 
 MAX_DELAY: Final = 4.0
 """Seconds from a change to its publication: the contract's 5, less one for the commit itself."""
-
-
-class KeyChangedError(Exception):
-    """A partition's counts were made under another key."""
 
 
 class PartitionCounts:

@@ -1,32 +1,8 @@
-"""Shows the messages that were filtered out, and why."""
+"""The same as `kafka-processor tail cleaned`, from any folder."""
 
 import sys
 
-from kafka_processor.config import Settings
-from kafka_processor.records import CleanedRecord
-from verify.screen import YELLOW, Column, Screen, Table
-from verify.tailing import View, first_columns, main, message_name
-
-
-def cleaned_view(screen: Screen, settings: Settings) -> View:
-    table = Table(
-        screen,
-        (*first_columns(settings), Column("USER", 36)),
-        (Column("APP", 10), Column("WHY", 20, YELLOW)),
-    )
-
-    def show(record: CleanedRecord, written: str) -> str:
-        version = record.message_content.get("app_version")
-        return table.row(
-            written,
-            message_name(record.message_id, record.replay_of),
-            record.user_id,
-            None if version is None else str(version),
-            record.clean_type,
-        )
-
-    return View(CleanedRecord, table.heading(), show)
-
+from kafka_processor.main import main
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", "CLEANED_TOPIC", cleaned_view))
+    sys.exit(main(["tail", "cleaned", *sys.argv[1:]]))

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from kafka_processor.checks import Rejection, is_too_old, read_event
-from kafka_processor.config import Settings, SettingsError, load_settings
+from kafka_processor.config import Settings, load_settings
+from kafka_processor.errors import SettingsError
 from kafka_processor.message_id import id_at
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.outcomes import Outcome

@@ -1,1 +1,1 @@
-"""What every Kafka client of ours shares."""
+"""What all Kafka clients share: configuration, errors, commits, disposal."""

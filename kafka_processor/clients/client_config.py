@@ -1,7 +1,7 @@
 """The librdkafka configurations, derived from the settings.
 
-Own values first, then what the user's properties file says, then what the settings and the
-guarantees fix. Figures are explained where they are not librdkafka's own.
+Precedence, lowest first: tuned values, the user's properties file, settings, and values that the
+delivery guarantee requires. Values that differ from librdkafka's defaults have a reason.
 """
 
 from typing import Any
@@ -9,32 +9,29 @@ from typing import Any
 from kafka_processor.config import Settings
 
 MAX_POLL_INTERVAL = 300.0
-"""Seconds the loop may take between two polls; every wait in it is far shorter."""
+"""Seconds between two polls of the loop; every wait in it is far shorter."""
 
 MAX_RESPONSE = 32 * 1024 * 1024
-"""Bytes of one answer of a broker; the client bounds what a zstd batch inflates to by it as well.
-Many times what a producer puts into its largest batch; where a larger one is stored,
-`InputConsumer` allows more."""
+"""Bytes of one response of a broker; the client also bounds the decompressed size of a zstd batch
+by it. Many times the largest batch of a producer; for a larger one `InputConsumer` raises it."""
 FRAMING = 512
-"""Bytes that the client demands of an answer beside the records in it."""
+"""Bytes of a response that the client requires in addition to the records."""
 
 ClientConfig = dict[str, Any]
 
 RECONNECTION: ClientConfig = {
-    # With the default of 10,000 a broker that was away for seconds, or connections that were closed
-    # a few times, cost up to ten seconds more.
+    # With the default of 10,000, short outages and closed connections cost up to ten seconds more.
     "reconnect.backoff.max.ms": 1000,
-    # When all connections are lost the client would else throw all brokers away and start from
-    # bootstrap.servers anew. A producer's next call that sends offsets then waits in vain for the
-    # broker it knew (librdkafka issue 5511), and a consumer was seen to fetch some partitions no
-    # more. Without it the client connects again to the brokers it knows; where they have moved,
-    # consumer.py makes a new one.
+    # By default the client forgets all brokers once all connections are lost, and bootstraps again.
+    # A producer's next call that sends offsets then waits forever for the broker that it knew
+    # (librdkafka issue 5511), and a consumer may stop fetching some partitions. With this setting
+    # it reconnects to the brokers it knows; if they have moved, consumer.py replaces the client.
     "metadata.recovery.strategy": "none",
 }
 
 
 def connection_config(settings: Settings) -> ClientConfig:
-    """What every client needs to reach the brokers; the user's properties file included."""
+    """Returns what every client needs to connect, including the user's properties file."""
     config: ClientConfig = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "security.protocol": settings.kafka_security_protocol,
@@ -52,8 +49,7 @@ def connection_config(settings: Settings) -> ClientConfig:
 
 
 def admin_config(settings: Settings) -> ClientConfig:
-    """A client that asks questions and holds no state: when it has lost all brokers, it starts from
-    bootstrap.servers again."""
+    """For a client without state: once it has lost all brokers, it bootstraps again."""
     return {"reconnect.backoff.max.ms": 1000} | connection_config(settings)
 
 
@@ -61,12 +57,12 @@ def consumer_config(settings: Settings) -> ClientConfig:
     session = _milliseconds(settings.session_timeout)
     tuned: ClientConfig = {
         **RECONNECTION,
-        # The client's default of 1000 lets a full queue drain and stand still: 13 times slower.
+        # With the default of 1000 a full queue drains before fetching resumes: 13 times slower.
         "fetch.queue.backoff.ms": 2,
-        # Of what is compressed several times as much is held: these two are most of the memory.
+        # Compressed data takes several times as much: these two determine most of the memory.
         "queued.max.messages.kbytes": 32 * 1024,
         "fetch.max.bytes": 2 * 1024 * 1024,
-        # A topic made while the process waits, and new partitions, are noticed within 10 s.
+        # A topic created while the process waits, and new partitions, are noticed within 10 s.
         "topic.metadata.refresh.interval.ms": 5000,
         "socket.nagle.disable": True,
         "retry.backoff.ms": 10,
@@ -80,7 +76,7 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
-        # Where to start is decided in placing.py, so that a gap is seen and named.
+        # membership/placing.py decides start offsets, so that a gap is noticed and logged.
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
     }
@@ -88,34 +84,34 @@ def consumer_config(settings: Settings) -> ClientConfig:
         fixed["group.instance.id"] = settings.instance_id
     config = tuned | connection_config(settings) | fixed
     fetched = str(config["fetch.max.bytes"])
-    if fetched.isdecimal():  # else the client says what is wrong with it
+    if fetched.isdecimal():  # otherwise the client reports what is wrong with it
         response = max(MAX_RESPONSE, int(fetched) + FRAMING)
         config.setdefault("receive.message.max.bytes", response)
     return config
 
 
 def producer_config(settings: Settings, max_record: int) -> ClientConfig:
-    """The producer without its `transactional.id`, which belongs to a process, not to settings.
+    """Returns the configuration without `transactional.id`, which belongs to a process.
 
-    `max_record`: bytes that every output topic takes. A batch of records that is larger would be
-    refused as a whole, since the limit of a topic is one on batches.
+    `max_record`: bytes that every output topic accepts. The limit of a topic applies to batches, so
+    a larger batch would be refused as a whole.
     """
     timeout = _milliseconds(settings.transaction_timeout)
     tuned: ClientConfig = {
         **RECONNECTION,
-        # Not felt in latency: a commit sends what waits. In a backlog, in which a batch is long
-        # open, larger requests spare the broker much of its work, most with many partitions.
+        # Does not add latency: a commit flushes. In a backlog, where batches are open for long,
+        # larger requests save the broker much work, most with many partitions.
         "linger.ms": 100,
         "compression.type": "lz4",
         "batch.size": 1_000_000,
         "queue.buffering.max.messages": 500_000,
-        # Several times what a full batch has (batch.py).
+        # Several times the size of a full batch (delivery/batch.py).
         "queue.buffering.max.kbytes": 128 * 1024,
         "socket.nagle.disable": True,
-        # Felt in every transaction that meets the end of the one before. Repeated tries pause for
-        # longer and longer all the same (KIP-580).
+        # Delays every transaction that begins while the last one is completing. Repeated attempts
+        # still back off exponentially (KIP-580).
         "retry.backoff.ms": 3,
-        # A record that cannot be delivered fails its transaction before the broker ends that.
+        # An undeliverable record fails its transaction before the broker aborts that.
         "message.timeout.ms": timeout,
     }
     fixed: ClientConfig = {
@@ -126,13 +122,13 @@ def producer_config(settings: Settings, max_record: int) -> ClientConfig:
     }
     config = tuned | connection_config(settings) | fixed
     batch_size = str(config["batch.size"])
-    if batch_size.isdecimal():  # else the client says what is wrong with it
+    if batch_size.isdecimal():  # otherwise the client reports what is wrong with it
         config["batch.size"] = min(int(batch_size), max_record)
     return config
 
 
 def reader_config(settings: Settings) -> ClientConfig:
-    """A consumer that reads by itself, without a group: `group.id` is demanded but never used."""
+    """For a consumer without a group: `group.id` is required but not used."""
     return {
         "fetch.queue.backoff.ms": 2,
         **connection_config(settings),
@@ -145,13 +141,13 @@ def reader_config(settings: Settings) -> ClientConfig:
 
 
 def probe_config(settings: Settings) -> ClientConfig:
-    """A consumer that fetches single offsets, and can read exactly what the group's member can."""
+    """For a consumer that fetches single offsets, with the limits of the group's member."""
     config = consumer_config(settings)
     config.pop("group.instance.id", None)
     return config | {
         "group.id": "kafka-processor-reader",
         "enable.partition.eof": True,
-        # One batch at a time, and few beforehand: statistics that wait in the queue count too.
+        # One batch at a time, and little prefetching: queued statistics count as well.
         "max.partition.fetch.bytes": 1,
         "queued.min.messages": 100,
         "fetch.wait.max.ms": 10,

@@ -1,8 +1,8 @@
-"""What a client error means to us, read from its code and flags, and not from its text; but for
-two things that the client says nowhere else: the address of a broker, and the size of a response
-that it refuses.
+"""What a client error means to us.
 
-The three flags are librdkafka's: `fatal()`, `txn_requires_abort()`, `retriable()`.
+Read from its code and its flags (librdkafka's `fatal()`, `txn_requires_abort()`, `retriable()`).
+Its text is parsed only for what the client reports nowhere else: the address of a broker, and the
+size of a response that it refuses.
 """
 
 import re
@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 _RECORD_IS_TO_BLAME: Final = frozenset(
     {
         # The batch exceeds the topic's max.message.bytes, or the record the client's own
-        # message.max.bytes. How large a record is depends on the message that it is about.
+        # message.max.bytes. The size of a record depends on its message.
         KafkaError.MSG_SIZE_TOO_LARGE,
         # The batch exceeds the topic's segment.bytes.
         KafkaError.RECORD_LIST_TOO_LARGE,
@@ -24,15 +24,15 @@ _WRONG_TIME: Final = (
     "message.timestamp.before.max.ms or message.timestamp.after.max.ms is too small"
 )
 _ENVIRONMENT_HINTS: Final = {
-    # Whoever writes a record sets its timestamp, and that is this process, not the message.
+    # The producer sets the timestamp of a record: this process, not the message.
     KafkaError.INVALID_TIMESTAMP: _WRONG_TIME,
-    # Kafka says so of a record without a key in a compacted topic, and of a malformed batch; the
-    # client, where a broker refuses several records of a batch, for their timestamps too; some
-    # brokers, of a record that does not match a schema. Our records are well-formed, and valid in
+    # Kafka reports it for a record without a key in a compacted topic, and for a malformed batch;
+    # the client, if a broker refuses several records of a batch, also for their timestamps; some
+    # brokers, for a record that does not match a schema. Our records are well-formed, and valid in
     # a topic that is neither compacted nor bound to a schema.
-    KafkaError.INVALID_RECORD: f"{_WRONG_TIME}; or its cleanup.policy is compact, which demands a "
-    "key; or the broker checks records against a schema",
-    # The same of the other records of that batch.
+    KafkaError.INVALID_RECORD: f"{_WRONG_TIME}; or its cleanup.policy is compact, which requires a "
+    "key; or the broker validates records against a schema",
+    # The same, for the other records of that batch.
     KafkaError._INVALID_DIFFERENT_RECORD: f"{_WRONG_TIME}, for another record of its batch",
 }
 _PRODUCER_NEVER_STARTS: Final = frozenset(
@@ -46,10 +46,10 @@ _PRODUCER_NEVER_STARTS: Final = frozenset(
 )
 _PRODUCER_FENCED: Final = frozenset(
     {
-        # A newer producer has the transactional id, as the client (first) and the broker say it.
+        # A newer producer has the transactional id: reported by the client, and by the broker.
         KafkaError._FENCED,
         KafkaError.PRODUCER_FENCED,
-        # The same from brokers before KIP-588, or the broker ended an overdue transaction.
+        # The same from brokers before KIP-588; or the broker aborted an overdue transaction.
         KafkaError.INVALID_PRODUCER_EPOCH,
     }
 )
@@ -64,31 +64,31 @@ _MEMBER_FENCED: Final = frozenset(
 _ENDS_CONSUMER: Final = frozenset(
     {
         *_MEMBER_FENCED,
-        # Each is the coordinator's answer to a join, and stays the same until somebody changes a
-        # setting of this process, of the group's other members or of the broker:
+        # Each is the coordinator's response to a join, and stays the same until a setting of this
+        # process, of the group's other members or of the broker changes:
         # SESSION_TIMEOUT is outside the broker's group.min/max.session.timeout.ms.
         KafkaError.INVALID_SESSION_TIMEOUT,
-        # Other members do not know our way of assigning partitions.
+        # Other members do not support our assignment strategy.
         KafkaError.INCONSISTENT_GROUP_PROTOCOL,
         # The group has as many members as the broker's group.max.size allows.
         KafkaError.GROUP_MAX_SIZE_REACHED,
-        # The broker does not take the name in CONSUMER_GROUP.
+        # The broker does not accept the name in CONSUMER_GROUP.
         KafkaError.INVALID_GROUP_ID,
     }
 )
 _REFUSED_LOGIN: Final = frozenset(
     {
-        # Wrong name or password, as the client and the broker say it.
+        # Wrong name or password: reported by the client, and by the broker.
         KafkaError._AUTHENTICATION,
         KafkaError.SASL_AUTHENTICATION_FAILED,
-        # No trust between the certificates, or one side does not speak TLS.
+        # A certificate is not trusted, or one side does not use TLS.
         KafkaError._SSL,
     }
 )
 _NO_PERMISSION: Final = frozenset(
     {
-        # One for each kind of resource that this process needs a right on; `CLUSTER` is the right
-        # to create topics, and on old brokers to produce idempotently.
+        # One for each kind of resource. CLUSTER: to create topics, and on old brokers to produce
+        # idempotently.
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -97,9 +97,9 @@ _NO_PERMISSION: Final = frozenset(
 )
 _UNREADABLE: Final = frozenset(
     {
-        # Bytes that no codec understands, or more of them than receive.message.max.bytes.
+        # Corrupt data, or more than receive.message.max.bytes when decompressed.
         KafkaError._BAD_COMPRESSION,
-        # A wrong checksum, where check.crcs is on.
+        # A wrong checksum, if check.crcs is on.
         KafkaError._BAD_MSG,
         # A codec that the client was built without, or an unknown message format.
         KafkaError._NOT_IMPLEMENTED,
@@ -110,15 +110,17 @@ _REFUSED_RESPONSE: Final = re.compile(
 )
 _NO_CONNECTION: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})
 _FROM_METADATA: Final = re.compile(r"(?:^|\s)(?:GroupCoordinator: )?(\S+:\d+)(?:/\d+)?: ")
-"""How the client names a broker that it knows from metadata, `host:port/node id`; it writes
-`host:port/bootstrap` for an address of bootstrap.servers."""
+"""A broker that the client knows from metadata: `host:port/node id`. For an address of
+bootstrap.servers it writes `host:port/bootstrap`."""
 _PURGED: Final = frozenset(
     {
-        # Both come of our own `purge` alone, from the queue and from requests under way.
+        # Both result only from our own `purge`, of the queue and of requests in flight.
         KafkaError._PURGE_QUEUE,
         KafkaError._PURGE_INFLIGHT,
     }
 )
+CHECK_LOGIN: Final = "check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*"
+"""What to do about a refused login."""
 
 
 def error_of(exception: KafkaException) -> KafkaError:
@@ -131,15 +133,15 @@ def describe(error: KafkaError) -> str:
 
 
 def describe_refusal(topic: str, error: KafkaError) -> str:
-    """Why a topic did not take a record, with what an operator should look at if that is known."""
+    """Says why a topic refused a record, with a hint for the operator if the cause is known."""
     hint = _ENVIRONMENT_HINTS.get(error.code())
     return f"{topic}: {describe(error)}" + (f" ({hint})" if hint else "")
 
 
 def blames_record(error: KafkaError) -> bool:
-    """Whether the broker refuses the record for a cause in the message that it is about.
+    """Whether the broker refuses the record because of its message.
 
-    Every other refusal has a cause that the operator can remove, and all records wait for that.
+    An operator can remove the cause of every other refusal; all records wait for that.
     """
     return error.code() in _RECORD_IS_TO_BLAME
 
@@ -150,18 +152,17 @@ def never_starts(error: KafkaError) -> bool:
 
 
 def is_producer_fenced(error: KafkaError) -> bool:
-    """Our transactional id has a newer owner, or the broker ended our transaction meanwhile."""
+    """Our transactional id has a newer owner, or the broker has aborted our transaction."""
     return error.code() in _PRODUCER_FENCED
 
 
 def is_end_of_consumer(error: KafkaError) -> bool:
-    """The group will not have this member again."""
+    """The group will not accept this member again."""
     return error.code() in _ENDS_CONSUMER
 
 
 def is_fenced_member(error: KafkaError) -> bool:
-    """Our INSTANCE_ID, if we have one, belongs to another member; as the client's own error that
-    is any fatal one."""
+    """Our INSTANCE_ID, if set, belongs to another member; the client reports it as fatal."""
     return error.code() in _MEMBER_FENCED
 
 
@@ -174,16 +175,16 @@ def is_no_permission(error: KafkaError) -> bool:
 
 
 def is_unreadable(error: KafkaError) -> bool:
-    """The client cannot take a batch of records apart, and will not be able to later.
+    """The client cannot decode a batch of a partition, and will never be able to.
 
-    Of a partition. Lack of memory (`_CRIT_SYS_RESOURCE`), and errors that the broker reports, such
-    as a damaged file of its own (`INVALID_MSG`), may be over later: another replica may be whole.
+    Not among them: lack of memory (`_CRIT_SYS_RESOURCE`), and errors that the broker reports, such
+    as a damaged file (`INVALID_MSG`), since another replica may be intact.
     """
     return error.code() in _UNREADABLE
 
 
 def unreachable_address(error: KafkaError) -> str | None:
-    """The address of a broker, known from metadata, to which there is no connection; else None."""
+    """Returns the advertised address of a broker that cannot be connected to, or None."""
     if error.code() not in _NO_CONNECTION:
         return None
     found = _FROM_METADATA.search(error.str())
@@ -191,14 +192,14 @@ def unreachable_address(error: KafkaError) -> str | None:
 
 
 def is_purged(error: KafkaError) -> bool:
-    """The report of a record that we have thrown away ourselves."""
+    """The delivery report of a record that we have purged ourselves."""
     return error.code() in _PURGED
 
 
 def size_of_refused_response(error: KafkaError) -> int | None:
-    """Bytes of a broker's answer that is larger than `receive.message.max.bytes`.
+    """Returns the bytes of a response that exceeds `receive.message.max.bytes`, or None.
 
-    The client closes the connection then, and asks for the same again.
+    The client then closes the connection, and sends the same request again.
     """
     if error.code() != KafkaError._BAD_MSG:
         return None

@@ -1,33 +1,30 @@
-"""The command line of `kafka-processor dashboard`, and the token that comes with it."""
+"""The command line of `kafka-processor dashboard`, and its token."""
 
-import argparse
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from kafka_processor.config import SettingsError
+from kafka_processor.errors import SettingsError
+from kafka_processor.terminal.arguments import CommandParser, integer
 
-DEFAULT_HOST: Final = "127.0.0.1"
-DEFAULT_PORT: Final = 8080
-DEFAULT_MINUTES: Final = 15
 MAX_MINUTES: Final = 60
 MIN_TOKEN: Final = 16
-"""Characters; one that is made here has 43."""
+"""Characters; a generated token has 43."""
 TOKEN: Final = "DASHBOARD_TOKEN"  # noqa: S105  # a name
 
 DESCRIPTION: Final = """\
-Serves a page that shows what the daemons do: rates, outcomes, latency, lag and
-errors, from SUMMARY_TOPIC, METRICS_TOPIC and ERRORS_TOPIC. It joins no group,
-commits nothing and changes nothing. docs/dashboard.md has more."""
+Serves a page that shows what the daemons are doing: rates, outcomes, latency, lag and errors, \
+from SUMMARY_TOPIC, METRICS_TOPIC and ERRORS_TOPIC. Joins no group and changes nothing. \
+docs/dashboard.md has more."""
 EPILOG: Final = f"""\
-On another address than loopback the page asks for a token: the environment
-variable {TOKEN} (at least {MIN_TOKEN} characters), or else one that is made at
-the start and printed with the address. The other settings are those of
-kafka-processor, see its --help; it takes no key.
+On an address other than loopback the page requires a token: the environment variable {TOKEN} (at \
+least {MIN_TOKEN} characters) or, without it, one that is generated at the start and printed with \
+the address.
 
-Exit codes: 0 stopped, 1 it cannot listen or go on, 2 wrong options or settings."""
+The other settings are those of kafka-processor, see its --help; no key is needed.
+
+Exit codes: 0 stopped, 1 cannot listen or cannot continue, 2 wrong options or settings."""
 
 
 @dataclass(frozen=True)
@@ -36,59 +33,38 @@ class Options:
     port: int
     """0: any free one."""
     window: int
-    """Seconds that charts and latest errors go back."""
+    """Seconds that charts and latest errors cover."""
     env_file: str | None = None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError([message])
-
-
 def parse(arguments: Sequence[str]) -> Options:
-    """Raises SettingsError: a line for each thing wrong; `--help` ends the program."""
-    given, unknown = _parser().parse_known_args(arguments)
-    problems = [f"{text.partition('=')[0]}: there is no such option" for text in unknown]
-    port = _number("--port", given.port, 0, 65_535, problems)
-    minutes = _number("--minutes", given.minutes, 1, MAX_MINUTES, problems)
-    if not given.host.strip():
-        problems.append("--host: empty; give an address or a name of this machine")
-    if problems:
-        raise SettingsError(problems)
-    return Options(given.host, port, minutes * 60, given.env_file)
+    """Raises SettingsError; `--help` exits."""
+    options = create_parser().parse(arguments)
+    if not options.host.strip():
+        raise SettingsError(["--host: is empty; use an address or a name of this machine"])
+    return Options(options.host, options.port, options.minutes * 60, options.env_file)
 
 
-def token_of(given: Mapping[str, str], is_loopback: bool) -> str | None:
-    """What the page asks for; None: nothing. Raises SettingsError."""
-    token = given.get(TOKEN, "")
+def token_of(environ: Mapping[str, str], is_loopback: bool) -> str | None:
+    """Returns the token that the page requires, or None. Raises SettingsError."""
+    token = environ.get(TOKEN, "")
     if not token:
         return None if is_loopback else secrets.token_urlsafe(32)
     if len(token) < MIN_TOKEN:
         raise SettingsError(
-            [f"{TOKEN}: (secret, not shown) is too short; allowed: {MIN_TOKEN} characters or more"]
+            [f"{TOKEN}: (secret, not shown) is too short; use {MIN_TOKEN} characters or more"]
         )
     return token
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="kafka-processor dashboard",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def create_parser() -> CommandParser:
+    parser = CommandParser("kafka-processor dashboard", "[OPTIONS]", DESCRIPTION, EPILOG)
     option = parser.add_argument
-    option("--host", default=DEFAULT_HOST, metavar="NAME", help="where to listen (%(default)s)")
-    option("--port", default=str(DEFAULT_PORT), metavar="N", help="0: any free one (%(default)s)")
-    option("--minutes", default=str(DEFAULT_MINUTES), metavar="N",
-           help=f"how far charts go back, at most {MAX_MINUTES} (%(default)s)")  # fmt: skip
-    option("--env-file", metavar="FILE", help="read settings from this file instead of .env")
+    option("--host", default="127.0.0.1", metavar="NAME",
+           help="address or name to listen on (default: %(default)s)")  # fmt: skip
+    option("--port", type=integer(0, 65_535), default=8080, metavar="N",
+           help="port to listen on; 0: any free one (default: %(default)s)")  # fmt: skip
+    option("--minutes", type=integer(1, MAX_MINUTES), default=15, metavar="N",
+           help="minutes that the charts cover, 1 to 60 (default: %(default)s)")  # fmt: skip
+    parser.add_env_file()
     return parser
-
-
-def _number(name: str, text: str, low: int, high: int, problems: list[str]) -> int:
-    if re.fullmatch(r"[0-9]{1,5}", text) and low <= int(text) <= high:
-        return int(text)
-    problems.append(f"{name}: {text!r} is not allowed; allowed: {low} to {high}")
-    return low

@@ -1,7 +1,6 @@
-"""`kafka-processor dashboard`: options and settings in, a page until it is stopped."""
+"""`kafka-processor dashboard`: serves the page until it is stopped (`docs/dashboard.md`)."""
 
 import logging
-import os
 import signal
 import socket
 import threading
@@ -10,57 +9,48 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Final
 
-from confluent_kafka import KafkaException
-
-from kafka_processor.config import Settings, SettingsError, load_settings
-from kafka_processor.dashboard.arguments import TOKEN, Options, parse, token_of
+from kafka_processor.config import Settings
+from kafka_processor.dashboard.arguments import TOKEN, Options, create_parser, parse, token_of
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.cluster import Cluster
 from kafka_processor.dashboard.feed import Feed
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.state import State
-from kafka_processor.endpoints.listening import CannotListen, is_loopback, listen
-from kafka_processor.environment.reading import read_environment
+from kafka_processor.endpoints.listening import is_loopback, listen
+from kafka_processor.environment.reading import load_command_settings
+from kafka_processor.errors import EXIT_OK, SettingsError
 from kafka_processor.startup.core_dumps import forbid_core_dumps
-from kafka_processor.terminal.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
+from kafka_processor.terminal.endings import run_command
 
-REMEDY: Final = "give --port or --host what is free on this machine"
-NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
-"""Settings that are not looked at: no key is needed to look at what was published."""
+__all__ = ["create_parser", "main"]
+
+REMEDY: Final = "use --port or --host with one that is free on this machine"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit code (`docs/dashboard.md`)."""
-    try:
-        options = parse(arguments)
-        _demand_packages()
-        stopping = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopping.set())
-        read = read_environment(os.environ, options.env_file)
-        say(*read.warnings)
-        given = read.values
-        settings = load_settings({n: v for n, v in given.items() if n not in NOT_NEEDED})
-        if not settings.allow_core_dumps:
-            forbid_core_dumps()
-        with listen(options.host, options.port, "--port", REMEDY) as listener:
-            token = token_of(given, is_loopback(listener))
-            address = address_of(listener, options.host, token, is_secret=bool(given.get(TOKEN)))
-            _serve(settings, options, listener, address, token, stopping)
-    except SettingsError as wrong:
-        say(*wrong.lines)
-        return EXIT_WRONG_SETTINGS
-    except CannotListen as why:
-        say(str(why))
-        return EXIT_FAILED
-    except KafkaException as exception:
-        reason, exit_code = explain(exception)
-        say(reason)
-        return exit_code
+    return run_command(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Raises CommandError."""
+    options = parse(arguments)
+    _require_packages()
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    settings, environment = load_command_settings(options.env_file)
+    if not settings.allow_core_dumps:
+        forbid_core_dumps()
+    environ = environment.values
+    with listen(options.host, options.port, "--port", REMEDY) as listener:
+        token = token_of(environ, is_loopback(listener))
+        address = address_of(listener, options.host, token, is_secret=bool(environ.get(TOKEN)))
+        _serve(settings, options, listener, address, token, stopping)
     return EXIT_OK
 
 
-def _demand_packages() -> None:
+def _require_packages() -> None:
     """Raises SettingsError."""
     if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
         raise SettingsError(
@@ -76,7 +66,7 @@ def _serve(
     token: str | None,
     stopping: threading.Event,
 ) -> None:
-    # It imports what may not be installed.
+    # The module imports packages that may not be installed.
     from kafka_processor.dashboard.server import serve  # noqa: PLC0415
 
     silent = logging.getLogger("kafka_processor.dashboard.client")

@@ -1,4 +1,4 @@
-"""Who may look, and what a browser may do with the page: around every route."""
+"""Access to every route: host names, the token, and what browsers may do with the page."""
 
 import hashlib
 import hmac
@@ -27,17 +27,18 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 TOKENLESS: Final = (
-    "This dashboard asks for its token: open the address that was printed at its start.\n"
+    "This dashboard requires its token: open the URL that was printed at its start.\n"
 )
-WRONG_HOST: Final = "This dashboard is for this machine alone: open it as http://127.0.0.1.\n"
+WRONG_HOST: Final = (
+    "This dashboard is available on this machine only: open it as http://127.0.0.1.\n"
+)
 
 
 class Guard:
-    """An ASGI application around another one.
+    """An ASGI application that wraps another one.
 
-    token: None asks for none. is_loopback: only names of this machine are answered, so that no
-    page of another name that was made to lead here (DNS rebinding) can read what is shown.
-    cookie: its name; a browser shares cookies among all ports of a host.
+    `token`: None requires none. `is_loopback`: only names of this machine are answered, which
+    prevents DNS rebinding. `cookie`: its name; browsers share cookies among all ports of a host.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         is_new = False
-        refusal = _unwanted(scope["method"], headers)
+        refusal = _refusal_of_request(scope["method"], headers)
         if not refusal and self._is_loopback and not is_of_this_machine(headers.get("host", "")):
             refusal = PlainTextResponse(WRONG_HOST, 403)
         if not refusal and self._token is not None:
@@ -75,7 +76,7 @@ class Guard:
         await (refusal or self._application)(scope, receive, send_with_headers)
 
     def _cookie_in(self, headers: Headers) -> str:
-        # Not http.cookies: it finds none where another one's is not as it should be.
+        # http.cookies finds none if any other cookie is malformed.
         return cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
 
     def _set_cookie(self) -> str:
@@ -83,23 +84,23 @@ class Guard:
         return f"{self._cookie}={value}; Path=/; HttpOnly; SameSite=Strict"
 
 
-def _unwanted(method: str, headers: Headers) -> Response | None:
-    """The page only ever asks, and without a body."""
+def _refusal_of_request(method: str, headers: Headers) -> Response | None:
+    """Only requests without a body that read are answered."""
     if method not in ("GET", "HEAD"):
         return PlainTextResponse("Only GET and HEAD are answered.\n", 405, {"Allow": "GET, HEAD"})
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
-        return PlainTextResponse("No body is taken.\n", 413)
+        return PlainTextResponse("A request must have no body.\n", 413)
     return None
 
 
 def cookie_value(token: str) -> str:
-    """Says that its holder knew the token, and not what that is."""
+    """Proves knowledge of the token without revealing it."""
     return hashlib.sha256(f"dashboard cookie {token}".encode()).hexdigest()
 
 
-def is_same(given: str, wanted: str) -> bool:
-    """In a time that does not tell how much of it is right."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
+def is_same(actual: str, expected: str) -> bool:
+    """Compares in constant time."""
+    return hmac.compare_digest(actual.encode(), expected.encode())
 
 
 def _token_in(scope: Scope) -> str:

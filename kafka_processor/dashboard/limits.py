@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from kafka_processor.terminal.endings import say
+from kafka_processor.terminal.endings import print_error
 
 MAX_CONNECTIONS: Final = 128
 REQUEST_TIMEOUT: Final = 10.0
@@ -87,4 +87,4 @@ class LoopErrors:
         kind = reason or type(error).__name__
         if loop.time() >= self._next.get(kind, 0.0):
             self._next[kind] = loop.time() + LOG_INTERVAL
-            say(f"the page's server goes on after an error: {kind}")
+            print_error(f"the page's server goes on after an error: {kind}")

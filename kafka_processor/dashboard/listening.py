@@ -8,8 +8,8 @@ from urllib.parse import quote
 def address_of(
     listener: socket.socket, host: str, token: str | None, *, is_secret: bool = False
 ) -> str:
-    """What to open in a browser. A token that was made here has to be told, a given one is known,
-    and has no place in what may be kept as a log."""
+    """Returns the URL to open in a browser. A generated token is part of it; a configured one
+    (`is_secret`) is known, and must not end up in a log."""
     address, port = listener.getsockname()[:2]
     if ipaddress.ip_address(address).is_unspecified:
         host = socket.gethostname()

@@ -22,13 +22,13 @@ from kafka_processor.dashboard.limits import BACKLOG, MAX_HEAD, LoopErrors, limi
 
 STATIC: Final = Path(__file__).parent / "static"
 RETRY: Final = 1000
-"""Milliseconds after which a browser comes back."""
+"""Milliseconds after which a browser reconnects."""
 MAX_STREAMS: Final = 64
-"""Pages that are fed at once: half of the connections, the other half is for the files."""
+"""Open event streams: half of the connections, so that files can still be served."""
 STOP_TIMEOUT: Final = 2
-"""Seconds for answers under way."""
+"""Seconds for responses in flight."""
 
-# A machine's own list may say something else, and browsers are told not to guess.
+# The system's list of types may differ, and browsers are told not to guess (nosniff).
 for _type, _ending in (("text/javascript", ".js"), ("text/css", ".css"), ("font/woff2", ".woff2")):
     mimetypes.add_type(_type, _ending)
 
@@ -41,7 +41,7 @@ def application(
     is_loopback: bool,
     port: int,
 ) -> ASGIApp:
-    """`make_snapshot` may take its time, and is called once a second."""
+    """`make_snapshot` is called once a second, on another thread."""
     hub = Hub(make_snapshot, is_stopping)
 
     @asynccontextmanager
@@ -90,7 +90,7 @@ def serve(
     token: str | None,
     is_loopback: bool,
 ) -> None:
-    """Until SIGINT or SIGTERM; the caller's own handlers hear of them then."""
+    """Blocks until SIGINT or SIGTERM, which then reach the caller's own handlers as well."""
     server: uvicorn.Server
 
     def is_stopping() -> bool:
@@ -104,7 +104,7 @@ def serve(
             is_loopback=is_loopback,
             port=listener.getsockname()[1],
         ),
-        # Its lines would hold addresses of browsers, and tokens.
+        # Its lines would contain addresses of browsers, and tokens.
         log_config=None,
         log_level="critical",
         access_log=False,

@@ -14,7 +14,8 @@ from kafka_processor.clients.client_config import ClientConfig, connection_confi
 from kafka_processor.clients.kafka_errors import error_of, is_producer_fenced
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
-from kafka_processor.producer import GRACE, OutputProducer, ProducerNeverStarts, batch_failed
+from kafka_processor.errors import ProducerRefusedError
+from kafka_processor.producer import GRACE, OutputProducer, batch_failed
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.topics.configs import broker_setting
 
@@ -85,11 +86,11 @@ class ExactlyOnceProducer(OutputProducer):
         except KafkaException as exception:
             error = error_of(exception)
             if error.code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
-                raise ProducerNeverStarts(self._why_timeout_is_refused(), error) from None
+                raise ProducerRefusedError(self._why_timeout_is_refused(), error) from None
             if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
                 id_ = self._options["transactional.id"]
                 reason = f"no permission: WRITE on transactional id {id_} ({error.name()})"
-                raise ProducerNeverStarts(f"{reason}; ask for an ACL", error) from None
+                raise ProducerRefusedError(f"{reason}; ask for an ACL", error) from None
             raise
 
     def _why_timeout_is_refused(self) -> str:

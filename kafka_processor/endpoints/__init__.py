@@ -1,1 +1,1 @@
-"""Connections beyond Kafka: the HTTP that we send and the ports that we listen on."""
+"""Connections other than Kafka: HTTP requests, and ports that we listen on."""

@@ -1,8 +1,8 @@
-"""Bounds on every HTTP exchange of an integration, whatever the server answers.
+"""Bounds the HTTP requests of integrations, whatever the server responds.
 
-An answer is read up to MAX_ANSWER bytes and never decompressed, the timeout of a request is a
-deadline for all of its exchange, redirects are refused, and each exchange has a connection of its
-own, which ends with it.
+At most MAX_RESPONSE bytes of a body are read, and never decompressed. The timeout of a request is
+a deadline for the whole exchange with its retries. Redirects are refused. Each exchange has a
+connection of its own, which is closed with it.
 """
 
 import http.client
@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
-MAX_ANSWER: Final = 64 * 1024
+MAX_RESPONSE: Final = 64 * 1024
 DEFAULT_DEADLINE: Final = 10.0
 """Seconds, for a request without a timeout."""
 MAX_PAUSE: Final = 5.0
@@ -31,12 +31,12 @@ _NETWORK_ERRORS: Final = (OSError, http.client.HTTPException, urllib3.exceptions
 
 
 class RedirectRefused(requests.RequestException):
-    """To follow it would carry headers, a token among them, to another server."""
+    """Following it would send headers, including tokens, to another server."""
 
 
 def install() -> None:
-    """Bounds all sessions of this process; libraries make some of their own, and requests has no
-    setting for all of them."""
+    """Bounds all sessions of this process: libraries create their own, and requests has no global
+    setting."""
     if getattr(requests.Session.get_adapter, "is_bounded", False):
         return
     find = requests.Session.get_adapter
@@ -50,8 +50,8 @@ def install() -> None:
 
 
 class Exchange:
-    """One request with all its attempts. At its deadline each connection of it is shut down, which
-    ends whatever waits for the server: the TLS handshake, a header, a body."""
+    """One request with all its attempts. Its connections are shut down at the deadline, which
+    interrupts every read: in the TLS handshake, the headers, the body."""
 
     _current = threading.local()
 
@@ -76,11 +76,11 @@ class Exchange:
 
     @staticmethod
     def watch(connected: socket.socket) -> None:
-        """Adds a connection of this thread to its exchange."""
+        """Adds a connection to the exchange of this thread."""
         exchange: Exchange | None = getattr(Exchange._current, "exchange", None)
         if exchange:
             with exchange._lock:
-                # A duplicate: TLS takes the socket itself away from whoever holds it.
+                # A duplicate, since TLS detaches the original socket.
                 exchange._sockets.append(connected.dup())
             if exchange.is_over:
                 exchange._end()
@@ -90,7 +90,7 @@ class Exchange:
         return self._is_over.is_set()
 
     def pause(self, seconds: float) -> bool:
-        """Whether there is time left behind it."""
+        """Blocks for that long; returns whether time is left."""
         return not self._is_over.wait(min(seconds, MAX_PAUSE))
 
     def _end(self) -> None:
@@ -128,8 +128,8 @@ _POOLS: Final = {"http": _Pool, "https": _SecurePool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """For one exchange. `retries`: how often, and after which answers, a request is repeated; the
-    server has no say in the pauses."""
+    """For one exchange. `retries`: how often, and after which status codes, a request is repeated.
+    Retry-After headers are ignored."""
 
     def __init__(self, retries: Retry) -> None:
         super().__init__()
@@ -175,12 +175,14 @@ class BoundedAdapter(HTTPAdapter):
     ) -> requests.Response:
         try:
             response = super().send(request, stream=True, **options)
-            response.raw = io.BytesIO(_beginning_of(response.raw))
+            response.raw = io.BytesIO(_read_bounded(response.raw))
             if exchange.is_over:
                 raise requests.ReadTimeout
         except (requests.RequestException, *_NETWORK_ERRORS) as error:
             if exchange.is_over:
-                raise requests.ReadTimeout("no whole answer in time", request=request) from None
+                raise requests.ReadTimeout(
+                    "no complete response in time", request=request
+                ) from None
             if isinstance(error, requests.RequestException):
                 raise
             raise requests.ConnectionError(type(error).__name__, request=request) from None
@@ -191,19 +193,19 @@ class BoundedAdapter(HTTPAdapter):
         return response
 
 
-def _beginning_of(answer: Any) -> bytes:
-    """Raises IncompleteRead for an answer that is shorter than it says it is."""
+def _read_bounded(response: Any) -> bytes:
+    """Raises IncompleteRead for a body that is shorter than its Content-Length."""
     try:
-        body: bytes = answer.read(MAX_ANSWER, decode_content=False)
-        if len(body) < MAX_ANSWER and answer.length_remaining:
-            raise http.client.IncompleteRead(b"", answer.length_remaining)
+        body: bytes = response.read(MAX_RESPONSE, decode_content=False)
+        if len(body) < MAX_RESPONSE and response.length_remaining:
+            raise http.client.IncompleteRead(b"", response.length_remaining)
         return body
     finally:
-        answer.close()
+        response.close()
 
 
 def _seconds(timeout: object) -> float:
-    """The deadline for a timeout as requests takes it: a number, one each to connect and to read,
-    or none."""
+    """Returns the deadline for a timeout as requests accepts it: a number, a pair of connect and
+    read timeouts, or None."""
     parts = timeout if isinstance(timeout, tuple) else (timeout,)
     return sum(each for each in parts if isinstance(each, (int, float))) or DEFAULT_DEADLINE

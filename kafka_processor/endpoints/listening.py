@@ -1,20 +1,20 @@
-"""Addresses to listen on, and which names a browser may use for one of this machine."""
+"""Listening on an address, and the host names that may be used for this machine."""
 
 import ipaddress
 import socket
 from typing import Final
 
+from kafka_processor.errors import CannotListenError
+
 BACKLOG: Final = 128
 """Connections that wait to be accepted."""
 
 
-class CannotListen(Exception):
-    """The message names the settings, and why."""
-
-
 def listen(host: str, port: int, setting: str, remedy: str) -> socket.socket:
-    """`port` 0 takes a free one. Raises CannotListen, which begins with `setting` and ends with
-    `remedy`."""
+    """Returns a listening socket; `port` 0 takes a free one.
+
+    Raises CannotListenError: `setting` begins its message, `remedy` ends it.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
@@ -27,8 +27,8 @@ def listen(host: str, port: int, setting: str, remedy: str) -> socket.socket:
             listener.close()
             raise
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no host name"
-        raise CannotListen(
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise CannotListenError(
             f"{setting}: cannot listen on {host}, port {port}: {reason}; {remedy}"
         ) from None
     return listener
@@ -39,7 +39,7 @@ def is_loopback(listener: socket.socket) -> bool:
 
 
 def is_of_this_machine(host: str) -> bool:
-    """Whether a Host header names loopback, with any port: one may come through a tunnel."""
+    """Whether a Host header names loopback. Any port: the connection may come through a tunnel."""
     name = name_in(host)
     if name == "localhost":
         return True
@@ -50,6 +50,6 @@ def is_of_this_machine(host: str) -> bool:
 
 
 def name_in(host: str) -> str:
-    """The name or address in a Host header, in lower case, without the port."""
+    """Returns the name or address in a Host header, in lower case, without the port."""
     name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
     return (name or port).lower()

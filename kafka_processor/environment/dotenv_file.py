@@ -17,7 +17,7 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 def parse_dotenv(content: bytes, settings: Collection[str]) -> tuple[dict[str, str], list[str]]:
     """Returns the variables and a list of problems, which never contain a value.
 
-    `settings`: names of our settings. An unclosed quote must not swallow the line of one.
+    `settings`: names of our settings; an unclosed quote must not swallow the line of one.
     """
     try:
         text = content.decode("utf-8-sig")

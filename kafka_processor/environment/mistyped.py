@@ -7,13 +7,13 @@ MAX_DISTANCE: Final = 2
 """Edits by which a misspelled name may differ from the setting."""
 
 
-def mistyped_names(given: Iterable[str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
+def mistyped_names(names: Iterable[str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yields each name that starts like a setting and is close to one, with that setting.
 
     Ignores case.
     """
     prefixes = tuple({name.partition("_")[0] for name in settings})
-    for name in sorted(given):
+    for name in sorted(names):
         upper = name.upper()
         if name in settings or not upper.startswith(prefixes):
             continue

@@ -1,4 +1,4 @@
-"""Whether OpenLineage's own settings ask for lineage; what else they say is for its client."""
+"""Whether OpenLineage's own settings enable lineage; its client reads the rest of them."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -6,26 +6,33 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from kafka_processor.config import SettingsError
-from kafka_processor.settings.trusted_files import NotTrusted, read_trusted, shown, trusted_users
+from kafka_processor.errors import SettingsError
+from kafka_processor.settings.trusted_files import (
+    UntrustedFileError,
+    read_trusted,
+    shown,
+    trusted_users,
+)
 
 CONFIG_NAME: Final = "openlineage.yml"
 
 
-def is_lineage_wanted(given: Mapping[str, str]) -> bool:
-    """Raises SettingsError for a named file that does not exist, and for a file that other users
-    can write to: it may name code for the client to load."""
-    if given.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+def is_lineage_enabled(environ: Mapping[str, str]) -> bool:
+    """Raises SettingsError for a configuration file that does not exist, and for one that other
+    users can write to: it may name code for the client to load."""
+    if environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
-    named = given.get("OPENLINEAGE_CONFIG", "").strip()
-    if named and not os.path.isfile(named):  # noqa: PTH113  # which does not raise, as below
-        raise SettingsError([f"OPENLINEAGE_CONFIG: {named!r} is not allowed; a file that exists"])
+    named = environ.get("OPENLINEAGE_CONFIG", "").strip()
+    if named and not os.path.isfile(named):  # noqa: PTH113  # unlike Path.is_file, it never raises
+        raise SettingsError(
+            [f"OPENLINEAGE_CONFIG: {named!r} is not a file; use the path of openlineage.yml"]
+        )
     found = [path for path in _places() if os.path.isfile(path)]  # noqa: PTH113
     if named:
-        _demand_trust(Path(named))
+        _require_trusted(Path(named))
     elif found:  # the client reads the first one
-        _demand_trust(found[0], trusted_users())
-    return any(map(_names_a_transport, given)) or bool(named) or bool(found)
+        _require_trusted(found[0], trusted_users())
+    return any(map(_names_a_transport, environ)) or bool(named) or bool(found)
 
 
 def _names_a_transport(name: str) -> bool:
@@ -33,18 +40,18 @@ def _names_a_transport(name: str) -> bool:
 
 
 def _places() -> list[Path]:
-    """Where the client looks for its file."""
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # which does not raise without a home
+    """Where the client looks for its file, first match first."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() raises without a home
     places = [home / ".openlineage"]
     with suppress(FileNotFoundError):  # the working folder was deleted
         places.insert(0, Path.cwd())
     return [place / CONFIG_NAME for place in places]
 
 
-def _demand_trust(path: Path, owners: Collection[int] = ()) -> None:
+def _require_trusted(path: Path, owners: Collection[int] = ()) -> None:
     try:
         read_trusted(path, owners)
-    except NotTrusted as why:
-        raise SettingsError([f"{shown(path)} {why}; or set OPENLINEAGE_DISABLED=true"]) from None
+    except UntrustedFileError as error:
+        raise SettingsError([f"{shown(path)} {error}; or set OPENLINEAGE_DISABLED=true"]) from None
     except OSError as error:
         raise SettingsError([f"{shown(path)} cannot be read ({error.strerror})"]) from None

@@ -9,7 +9,8 @@ from openlineage.client.event_v2 import RunState
 from openlineage.client.transport import Transport
 from structlog.typing import FilteringBoundLogger
 
-from kafka_processor.config import Settings, SettingsError
+from kafka_processor.config import Settings
+from kafka_processor.errors import SettingsError
 from kafka_processor.lineage.delivery import Delivery
 from kafka_processor.lineage.progress import Progress
 from kafka_processor.lineage.run import Moment, RunOfProcess, reason_of

@@ -11,7 +11,7 @@ from kafka_processor.ops.server import serve
 
 @contextmanager
 def open_room(settings: Settings, key_id: str, port: int, insight: Insight) -> Iterator[None]:
-    """Raises CannotListen."""
+    """Raises CannotListenError."""
     collector = FiguresCollector(settings, key_id, insight.figures, insight.health)
     with serve(settings.ops_host, port, collector, insight.health):
         yield

@@ -26,7 +26,7 @@ _TOO_LARGE: Final = Refused("431 Request Header Fields Too Large", "the request 
 def serve(host: str, port: int, collector: Collector, health: Health) -> Iterator[int]:
     """Answers in the background, and yields its port: `port` 0 takes a free one.
 
-    Raises CannotListen.
+    Raises CannotListenError.
     """
     remedy = "set OPS_PORT or OPS_HOST to what is free on this machine"
     with listen(host, port, "OPS_PORT", remedy) as listener:

@@ -1,30 +1,32 @@
 """`kafka-processor replay`: options and settings in, report and exit code out."""
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Sequence
-from typing import Final
 
-from confluent_kafka import KafkaException
-
-from kafka_processor.config import Settings, SettingsError, load_settings
-from kafka_processor.environment.reading import read_environment
-from kafka_processor.replay.arguments import Options, options_of, parse
+from kafka_processor.config import Settings
+from kafka_processor.environment.reading import load_command_settings
+from kafka_processor.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    CannotReadError,
+    ReplayError,
+    SettingsError,
+    StoppedError,
+)
+from kafka_processor.replay.arguments import Options, create_parser, options_of
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.failures import ReplayFailed, Stopped
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.report import Report, with_named_ones
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
 from kafka_processor.startup.core_dumps import forbid_core_dumps
-from kafka_processor.terminal.endings import EXIT_FAILED, EXIT_OK, EXIT_WRONG_SETTINGS, explain, say
+from kafka_processor.terminal.endings import print_error, run_command
+from kafka_processor.terminal.progress import Progress
 from kafka_processor.terminal.streams import is_delivered
 
-NOT_NEEDED: Final = ("DEVICE_ID_KEY", "DEVICE_ID_KEY_FILE", "ALLOW_KEY_CHANGE")
-"""Settings that are not looked at: no key is needed to send a message as it is."""
+__all__ = ["create_parser", "main"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,36 +34,31 @@ def main(arguments: Sequence[str]) -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    try:
-        given = parse(arguments)
-        read = read_environment(os.environ, given.env_file)
-        say(*read.warnings)
-        settings = load_settings({n: v for n, v in read.values.items() if n not in NOT_NEEDED})
-        if not settings.allow_core_dumps:
-            forbid_core_dumps()
-        options = options_of(given, settings.input_topic)
-        _look_at_metrics(settings, options.selection)
-        return _run(settings, options, stopping)
-    except SettingsError as wrong:
-        say(*wrong.lines)
-        return EXIT_WRONG_SETTINGS
-    except KafkaException as exception:
-        reason, exit_code = explain(exception)
-        say(reason)
-        return exit_code
+    return run_command(lambda: _run(arguments, stopping))
 
 
-def _look_at_metrics(settings: Settings, selection: Selection) -> None:
-    """Only metrics tell what was skipped. Raises SettingsError if that was asked for by name."""
+def _run(arguments: Sequence[str], stopping: threading.Event) -> int:
+    """Raises CommandError."""
+    parsed = create_parser().parse(arguments)
+    settings, _ = load_command_settings(parsed.env_file)
+    if not settings.allow_core_dumps:
+        forbid_core_dumps()
+    options = options_of(parsed, settings.input_topic)
+    _check_metrics(settings, options.selection)
+    return _replay(settings, options, stopping)
+
+
+def _check_metrics(settings: Settings, selection: Selection) -> None:
+    """Only metrics report skipped messages. Raises SettingsError if they were asked for by name."""
     if settings.metrics_topic or not selection.takes_outcome("skipped"):
         return
-    problem = "METRICS_TOPIC: set to nothing, so skipped messages cannot be found"
+    problem = "METRICS_TOPIC: is empty, so skipped messages cannot be found"
     if selection.outcomes:
-        raise SettingsError([problem])
-    say(problem)
+        raise SettingsError([f"{problem}; set it, or leave out --outcome skipped"])
+    print_error(problem)
 
 
-def _run(settings: Settings, options: Options, stopping: threading.Event) -> int:
+def _replay(settings: Settings, options: Options, stopping: threading.Event) -> int:
     progress = Progress()
     scanner = TopicScanner(settings, progress, stopping)
     replay = Replay(settings, options.selection, scanner, progress, stopping)
@@ -72,7 +69,7 @@ def _run(settings: Settings, options: Options, stopping: threading.Event) -> int
             replay.send(options.rate)
         else:
             replay.look()
-    except (ReplayFailed, Stopped) as end:
+    except (CannotReadError, ReplayError, StoppedError) as end:
         stopped = str(end)
         if options.send:
             stopped += f" ({replay.candidates.count(State.SENT):,} sent)"
@@ -83,12 +80,12 @@ def _run(settings: Settings, options: Options, stopping: threading.Event) -> int
     if replay.has_looked:
         is_complete = _report(settings, options, replay, stopped)
     if stopped:
-        say(stopped)
+        print_error(stopped)
     return EXIT_OK if is_complete else EXIT_FAILED
 
 
 def _report(settings: Settings, options: Options, replay: Replay, stopped: str | None) -> bool:
-    """Prints it, and says whether all was done."""
+    """Prints the report; returns whether everything that was selected is done."""
     finder, candidates = replay.finder, replay.candidates
     report = Report(
         settings.input_topic,

@@ -1,11 +1,11 @@
 """What ends a replay before it is done."""
 
 
-class ReplayFailed(Exception):
+class ReplayError(Exception):
     """It cannot go on (exit code 1); the message says why and what to do."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """SIGINT or SIGTERM; raised where nothing is left half done."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""The way of a replay: find candidates in the outputs, look at the input, send.
+"""The steps of a replay: find candidates in the outputs, check them in the input, send them.
 
-The record of what was replayed is the input itself: a message was replayed if and only if a
-committed copy of it is there. So the look at the input comes after the transactional id was taken
-over (nobody else can send any more), and before anything is sent.
+The input itself records what was replayed: a message was replayed if and only if a committed copy
+of it is there. So the input is checked after this process has taken over the transactional id (no
+other replay can send any more) and before it sends anything.
 """
 
 import threading
@@ -14,6 +14,7 @@ from typing import Final
 from confluent_kafka import Message
 
 from kafka_processor.config import Settings
+from kafka_processor.errors import CannotReadError, StoppedError
 from kafka_processor.event.headers import original_of
 from kafka_processor.message_id import Position
 from kafka_processor.replay.candidates import Candidates, State
@@ -23,20 +24,21 @@ from kafka_processor.replay.copies import (
     UnreadableHeaders,
     headers_of,
 )
-from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
+from kafka_processor.replay.failures import RecordRefused
 from kafka_processor.replay.finding import Finder
 from kafka_processor.replay.outcomes import fields_of
-from kafka_processor.replay.progress import Progress
-from kafka_processor.replay.scanning import Span, TopicScanner
+from kafka_processor.replay.scanning import STOPPED, Span, TopicScanner
 from kafka_processor.replay.selection import Selection
 from kafka_processor.replay.sending import CopySender
+from kafka_processor.terminal.progress import Progress
 
 MAX_FORGED: Final = 100
-"""Forged copies that are named."""
+"""Forged copies that the report lists."""
 
 
 class Replay:
-    """Every method may raise ReplayFailed and Stopped; what is committed then is marked SENT."""
+    """Methods may raise CannotReadError, ReplayError and StoppedError; committed copies are marked
+    SENT by then."""
 
     def __init__(
         self,
@@ -54,18 +56,18 @@ class Replay:
         self.finder = Finder(settings, selection)
         self.candidates = self.finder.candidates
         self.has_looked = False
-        """Whether it is known which of the candidates are to be sent."""
+        """Whether the input has been checked for the candidates to send."""
         self.forged_copies: dict[Position, None] = {}
-        """Messages that say to be copies of candidates and are not, the first of them."""
+        """The first messages that claim to be copies of candidates and are not."""
         self.forged_copies_found = 0
         self._digester = Digester(token_bytes(32))
         self._committed: dict[int, int] | None = None
-        """What the group had committed before the outputs were weighed."""
+        """Offsets that the group had committed before the outputs were compared, by partition."""
 
     def find(self) -> None:
-        """Reads the outputs to their end."""
+        """Reads the outputs to their ends."""
         topics = self.finder.readers
-        self._demand_topics()
+        self._require_topics()
         what = f"reading {', '.join(topics)}"
         for messages in self._scanner.read(
             self._scanner.spans(topics), lambda done, total: f"{what}: {done:,} of {total:,}"
@@ -75,20 +77,20 @@ class Replay:
                 self.finder.read(message.topic() or "", value if isinstance(value, bytes) else None)
         self.candidates.sort()
 
-    def _demand_topics(self) -> None:
+    def _require_topics(self) -> None:
         settings = self._settings
         existing = self._scanner.existing_topics()
         for name in ("input_topic", "errors_topic", "cleaned_topic", "metrics_topic"):
             topic = getattr(settings, name)
             if topic in (settings.input_topic, *self.finder.readers) and topic not in existing:
                 is_metrics = topic == settings.metrics_topic
-                hint = "; set it to nothing if metrics are off" if is_metrics else ""
-                raise ReplayFailed(
-                    f"{name.upper()}: {topic} is not there, or not for us to see{hint}"
+                hint = "; set it to an empty value if metrics are off" if is_metrics else ""
+                raise CannotReadError(
+                    f"{name.upper()}: {topic} does not exist, or we may not describe it{hint}"
                 )
 
     def look(self) -> None:
-        """Reads the input from the first candidate on, and what else the outputs tell of them."""
+        """Reads the input from the first candidate on, then compares the other outputs."""
         topic = self._settings.input_topic
         self.has_looked = False
         self.forged_copies.clear()
@@ -100,23 +102,23 @@ class Replay:
                 spans.append(span._replace(start=max(span.start, own.offsets[0])))
         for messages in self._scanner.read(
             spans,
-            lambda done, total: f"looking through {topic}: {done:,} of {total:,}",
-            self._note_unreadable,
+            lambda done, total: f"checking {topic}: {done:,} of {total:,}",
+            self._mark_unreadable,
         ):
             for message in messages:
                 self._look_at(message)
-        self._weigh()
+        self._compare_outputs()
         self.has_looked = True
 
-    def _note_unreadable(self, partition: int, offsets: range) -> None:
+    def _mark_unreadable(self, partition: int, offsets: range) -> None:
         for offset in offsets:
             self.candidates.set_state((partition, offset), State.UNREADABLE)
 
-    def _weigh(self) -> None:
-        """Takes out what other outputs contradict; they are read once, however often we look.
+    def _compare_outputs(self) -> None:
+        """Excludes candidates that other outputs contradict; reads those outputs only once.
 
-        The committed offsets are asked for first: what the group processes from then on may have
-        an outcome that is not read any more, and is not believed to have one.
+        Committed offsets are requested first: messages that the group processes later may have
+        outcomes that are not read here, and are not considered to have one.
         """
         if self._committed is None and self.candidates.count(State.WAITING):
             partitions = list(self.candidates.partitions)
@@ -154,12 +156,12 @@ class Replay:
             candidates.decide(offset, fields_of(value), created, self._selection, digest)
             is_waiting = candidates.state_of(offset) == State.WAITING
             if original and is_waiting and not self._selection.include_repeats:
-                # The daemon's record of a repeat says that it is one: this one is a stranger's.
+                # The daemon marks the record of a copy; this record is forged.
                 candidates.set_state(offset, State.CONTRADICTED)
 
     def send(self, rate: float) -> None:
-        """Looks and sends, at most `rate` messages a second."""
-        if not self.candidates.partitions:  # then nobody is shut out
+        """Checks the input and sends, at most `rate` messages a second."""
+        if not self.candidates.partitions:  # does not fence another replay for nothing
             self.look()
             return
         one_by_one = False
@@ -171,8 +173,8 @@ class Replay:
                 self._send_waiting(_Sending(self.candidates, sender, rate, self._stopping))
                 return
             except RecordRefused as refusal:
-                # Its producer is of no use any more, and after a new one took over all is to be
-                # looked at anew.
+                # The producer cannot be used any more, and after a new one has taken over, the
+                # input has to be checked again.
                 one_by_one = True
                 if refusal.position:
                     self.candidates.set_state(refusal.position, State.REFUSED)
@@ -189,12 +191,12 @@ class Replay:
                 for messages in reading:
                     for message in messages:
                         self._send_if_waiting(sending, message)
-                    sending.commit_if_due(time.monotonic())
-        except Stopped:
+                    sending.commit_if_due()
+        except StoppedError:
             sending.commit()
             raise
         sending.commit()
-        # What retention took away since the look.
+        # Deleted by retention since the input was checked.
         for position in list(self.candidates.positions(State.WAITING)):
             self.candidates.set_state(position, State.MISSING)
 
@@ -212,7 +214,7 @@ class Replay:
 
 
 class _Sending:
-    """The sending itself: at its pace, a transaction after the other."""
+    """Sends at the given rate, one transaction after the other."""
 
     def __init__(
         self, candidates: Candidates, sender: CopySender, rate: float, stopping: threading.Event
@@ -225,18 +227,17 @@ class _Sending:
         self._sent = candidates.count(State.SENT)
 
     def send(self, message: Message) -> None:
-        """Raises ReplayFailed, RecordRefused, Stopped."""
-        now = time.monotonic()
-        wait = self._pace.wait(now)
-        self.commit_if_due(now + wait)
+        """Blocks as the rate demands. Raises ReplayError, RecordRefused, StoppedError."""
+        wait = self._pace.wait(time.monotonic())
+        self.commit_if_due(within=wait)
         if self._stopping.wait(wait) if wait else self._stopping.is_set():
-            raise Stopped
+            raise StoppedError(STOPPED)
         self._sender.send(message)
         self._pace.count(time.monotonic())
 
-    def commit_if_due(self, at: float) -> None:
-        """`at`, of the monotonic clock: when there will be another chance to."""
-        if self._sender.is_due(at):
+    def commit_if_due(self, within: float = 0.0) -> None:
+        """`within`: seconds until the next opportunity."""
+        if self._sender.is_due(within):
             self.commit()
 
     def commit(self) -> None:

@@ -1,11 +1,10 @@
-"""Sends copies to the input, some in each transaction, under the one id that all replays share.
+"""Sends copies to the input in transactions, under a transactional id that all replays share.
 
-Whoever takes that id over ends what the one before has left open, and shuts it out for good: so
-what is in the input after `start` is all that there will be, but for what this process sends.
+Taking over the id aborts the open transaction of the previous owner and fences it. So after `start`
+only this process can add copies to the input.
 """
 
 import threading
-import time
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -19,51 +18,53 @@ from kafka_processor.clients.kafka_errors import (
     is_producer_fenced,
     is_purged,
 )
+from kafka_processor.clients.reader_connection import SILENT
 from kafka_processor.config import Settings
+from kafka_processor.errors import ReplayError, StoppedError
 from kafka_processor.message_id import Position, id_at
 from kafka_processor.replay.copies import headers_of, headers_of_copy
-from kafka_processor.replay.failures import RecordRefused, ReplayFailed, Stopped
-from kafka_processor.replay.scanning import silent_log
+from kafka_processor.replay.failures import RecordRefused
+from kafka_processor.replay.scanning import STOPPED
+from kafka_processor.timing import Deadline
 
 MAX_COPIES: Final = 1000
-"""In one transaction."""
+"""Copies in one transaction."""
 MAX_SECONDS: Final = 0.2
-"""From the first copy of a transaction to its commit: for so long those who read the input, which
-they do `read_committed`, wait before it with all that came later."""
+"""From the first copy of a transaction to its commit: an open transaction delays all
+`read_committed` consumers of the input."""
 START_TIMEOUT: Final = 30.0
 STEP: Final = 1.0
-"""Seconds of one call that waits: how fast a signal is noticed."""
+"""Seconds of one blocking call: signals are noticed in between."""
 ABORT_TIMEOUT: Final = 2.0
 BATCH_SIZE: Final = 1_000_000
 LARGEST_RECORD: Final = 1_000_000_000
-"""The client's upper limit: what the topic takes is for the broker to say."""
+"""The client's upper limit; the broker decides what the topic accepts."""
 
-AGAIN: Final = "run the same command again: what was sent is not sent twice"
+AGAIN: Final = "run the same command again: copies that were sent are not sent twice"
 
 
 def transactional_id(input_topic: str) -> str:
-    """One for each input, whatever the group: two replays must not miss each other.
+    """One id for each input, whatever the group, so that concurrent replays fence each other.
 
-    No daemon has it: a topic has no '/', and in a daemon's id there is always one.
+    No daemon has it: its ids always contain a '/', and a topic name never does.
     """
     return f"kafka-processor-{input_topic}:replay"
 
 
 class CopySender:
-    """One producer. After anything raised by it it is of no use any more, but for `drop`."""
+    """One producer. After an exception only `drop` may be called."""
 
     def __init__(self, settings: Settings, one_by_one: bool) -> None:
-        """`one_by_one`: each copy is acknowledged before the next is sent, so that of one that
-        the broker refuses it is known which it is. Raises KafkaException for settings that the
-        client does not take."""
+        """`one_by_one`: each copy is acknowledged before the next one is sent, so that a refused
+        copy is known. Raises KafkaException for properties that the client refuses."""
         self._topic = settings.input_topic
         self._timeout = settings.transaction_timeout
         self._one_by_one = one_by_one
         self._failures: list[KafkaError] = []
         self._open: list[Position] = []
-        self._deadline = 0.0
+        self._commit_at = Deadline(0)
         self.is_unknown = False
-        """Whether a commit was begun whose end is not known."""
+        """Whether the outcome of a commit is unknown."""
         self._client = Producer(
             producer_config(settings, BATCH_SIZE)
             | {
@@ -71,41 +72,36 @@ class CopySender:
                 "transaction.timeout.ms": round(self._timeout * 1000),
                 "message.max.bytes": LARGEST_RECORD,
                 "on_delivery": self._on_delivery,
-                "logger": silent_log(),
+                "logger": SILENT,
             }
         )
 
     def start(self, stopping: threading.Event) -> None:
-        """Takes the id over: an open transaction is ended, and another replay can send no more.
-
-        Raises ReplayFailed, Stopped.
-        """
-        deadline = time.monotonic() + START_TIMEOUT
+        """Takes over the transactional id. Raises ReplayError, StoppedError."""
+        deadline = Deadline(START_TIMEOUT)
         while True:
             if stopping.is_set():
-                raise Stopped
+                raise StoppedError(STOPPED)
             try:
                 self._client.init_transactions(STEP)
                 return
             except KafkaException as exception:
                 error = error_of(exception)
-                if not error.retriable() or time.monotonic() > deadline:
+                if not error.retriable() or deadline.has_passed:
                     raise self._failed(error) from None
 
-    def is_due(self, now: float) -> bool:
-        """Whether the open transaction is to be committed now; `now` of the monotonic clock."""
-        return bool(self._open) and (len(self._open) >= MAX_COPIES or now >= self._deadline)
+    def is_due(self, within: float = 0.0) -> bool:
+        """Whether the open transaction has to be committed now or `within` some seconds."""
+        is_full = len(self._open) >= MAX_COPIES
+        return bool(self._open) and (is_full or self._commit_at.seconds_left <= within)
 
     def send(self, original: Message) -> None:
-        """Begins a transaction where none is open.
-
-        Raises ReplayFailed, RecordRefused.
-        """
+        """Sends a copy; begins a transaction if none is open. Raises ReplayError, RecordRefused."""
         partition, offset = original.partition() or 0, original.offset() or 0
         try:
             if not self._open:
                 self._client.begin_transaction()
-                self._deadline = time.monotonic() + min(MAX_SECONDS, self._timeout / 4)
+                self._commit_at = Deadline(min(MAX_SECONDS, self._timeout / 4))
             self._open.append((partition, offset))
             self._produce(original, partition, id_at(self._topic, partition, offset))
         except KafkaException as exception:
@@ -132,34 +128,34 @@ class CopySender:
                 return
 
     def commit(self) -> list[Position]:
-        """Commits the open transaction, if there is one; returns what was in it.
+        """Commits the open transaction, if any; returns the originals of its copies.
 
-        Raises ReplayFailed, RecordRefused.
+        Raises ReplayError, RecordRefused.
         """
         if not self._open:
             return []
-        deadline = time.monotonic() + self._timeout
+        deadline = Deadline(self._timeout)
         while True:
             try:
-                self._client.commit_transaction(max(deadline - time.monotonic(), 0.1))
+                self._client.commit_transaction(max(deadline.seconds_left, 0.1))
                 break
             except KafkaException as exception:
                 error = error_of(exception)
                 self._raise_failures()
-                if error.retriable() and time.monotonic() < deadline:
+                if error.retriable() and not deadline.has_passed:
                     continue
                 if error.txn_requires_abort():
                     raise self._failed(error) from None
                 self.is_unknown = True
-                raise ReplayFailed(
-                    f"whether the last {len(self._open)} copies were committed is not known: "
+                raise ReplayError(
+                    f"it is not known whether the last {len(self._open)} copies were committed: "
                     f"{self._failed(error)}"
                 ) from None
         committed, self._open = self._open, []
         return committed
 
     def drop(self) -> None:
-        """Ends what is open, if it can: otherwise the broker does, after TRANSACTION_TIMEOUT."""
+        """Tries to abort the open transaction; otherwise the broker does after its timeout."""
         try:
             if self._open and not self.is_unknown:
                 self._client.purge()
@@ -178,20 +174,20 @@ class CopySender:
                 raise RecordRefused(self._open[-1] if self._one_by_one else None, error.str())
             raise self._failed(error)
 
-    def _failed(self, error: KafkaError) -> ReplayFailed:
+    def _failed(self, error: KafkaError) -> ReplayError:
         if error.code() == KafkaError._FATAL:
             try:
                 self._client.begin_transaction()
             except KafkaException as exception:
-                error = error_of(exception)  # the cause, which `produce` does not tell
+                error = error_of(exception)  # the cause, which `produce` does not report
         if is_producer_fenced(error):
-            return ReplayFailed(
-                f"another replay of {self._topic} was started and has taken over, or this one "
-                f"stood still for too long: it ends here; if no other goes on, {AGAIN}"
+            return ReplayError(
+                f"another replay of {self._topic} has taken over, or this one was suspended for "
+                f"too long; if no other is running, {AGAIN}"
             )
         if is_no_permission(error):
-            return ReplayFailed(
-                f"no permission: {describe(error)}; it takes Write on topic {self._topic} and on "
-                f"transactional id {transactional_id(self._topic)}"
+            return ReplayError(
+                f"no permission: {describe(error)}; add ACLs with WRITE on topic {self._topic} and "
+                f"on transactional id {transactional_id(self._topic)}"
             )
-        return ReplayFailed(f"cannot go on: {describe(error)}; {AGAIN}")
+        return ReplayError(f"cannot continue: {describe(error)}; {AGAIN}")

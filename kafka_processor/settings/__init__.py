@@ -1,1 +1,1 @@
-"""How single settings are parsed: text, files, keys."""
+"""Parsers of single settings: text, files, keys."""

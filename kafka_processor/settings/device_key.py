@@ -1,4 +1,4 @@
-"""The secret key behind the device pseudonyms: its text form, and the project's own key file."""
+"""The secret key of the device pseudonyms: its text form, and the project's own key file."""
 
 import binascii
 import os
@@ -13,22 +13,22 @@ from kafka_processor.settings.trusted_files import read_trusted
 
 MINIMUM_BYTES = 32
 MINIMUM_DIFFERENT_BYTES = 8
-"""A random key of 32 bytes has fewer once in 10^39 times."""
+"""A random key of 32 bytes has fewer with a probability of 10^-39."""
 KEY_FORM = "32 bytes or more as hex or base64"
 PROJECT_KEY_FILE = ".device_id.key"
 
 
 class NotRandomKeyError(ValueError):
-    """A key that can be guessed, and with it every device id from its pseudonym."""
+    """The key can be guessed, and with it the device id behind every pseudonym."""
 
     def __init__(self) -> None:
         super().__init__("not a random key; make one, for example with `openssl rand -hex 32`")
 
 
 def parse_key(text: str) -> bytes:
-    """The key's bytes; white space around it is ignored, hex is tried first.
+    """Returns the bytes of the key. Ignores white space around it; hex is tried first.
 
-    Raises ValueError, without the text in it, if this is no key of at least 32 bytes, and
+    Raises ValueError, which does not contain the text, if it is not a key of at least 32 bytes, and
     NotRandomKeyError for a repeated pattern or a phrase.
     """
     text = text.strip()
@@ -48,8 +48,8 @@ def parse_key(text: str) -> bytes:
 
 
 def read_key_file(path: str) -> bytes:
-    """The key in a file. Raises OSError if the file cannot be read, ValueError if it holds no key,
-    NotTrusted if other users may write it."""
+    """Returns the key in a file. Raises OSError if the file cannot be read, ValueError if it does
+    not contain a key, UntrustedFileError if other users can write to it."""
     try:
         return parse_key(read_trusted(Path(path).expanduser()).decode("ascii"))
     except UnicodeDecodeError:
@@ -57,12 +57,10 @@ def read_key_file(path: str) -> bytes:
 
 
 def create_key_file(path: Path) -> bool:
-    """Writes a new random key, readable by its owner alone; False if there is a file already.
+    """Writes a new random key, mode 0600, and syncs it; returns False if the file already exists.
 
-    The file appears whole or not at all, and of several processes that start at once one wins:
-    the key is written beside it and linked into place, which fails where a file exists. It is on
-    disk when this returns.
-    Raises OSError if the folder cannot be written to.
+    Atomic, also if several processes start at once: the key is written to a temporary file and
+    linked into place, which fails if the file exists. Raises OSError if the folder is not writable.
     """
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:
@@ -80,7 +78,7 @@ def create_key_file(path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new name in it survives a loss of power: pseudonyms made under a lost key join nothing."""
+    """Makes a new name durable: pseudonyms made under a lost key cannot be joined with others."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some file systems cannot

@@ -1,4 +1,4 @@
-"""Parsers of single settings: text in, typed value out; `ValueError` if the text is not allowed."""
+"""Parsers of single settings: text in, typed value out; ValueError if it is not allowed."""
 
 import math
 import re
@@ -18,7 +18,7 @@ def text(value: str) -> str:
 
 
 def group_name(value: str) -> str:
-    """Printable ASCII, since the name is part of the `transactional.id` and of log lines."""
+    """Printable ASCII: the name is part of the `transactional.id` and of log lines."""
     if not value.isascii():
         raise ValueError
     return text(value)
@@ -39,7 +39,7 @@ def topic_name_or_nothing(value: str) -> str:
 
 
 def broker_list(value: str) -> str:
-    """One or more `host:port`, comma-separated; IPv6 in brackets; the port defaults to 9092."""
+    """One or more `host:port`, comma-separated. IPv6 in brackets; the port defaults to 9092."""
     for broker in value.split(","):
         match = _BROKER.fullmatch(broker.strip())
         if not match or not 0 < int(match["port"] or 9092) < 65536:
@@ -48,7 +48,7 @@ def broker_list(value: str) -> str:
 
 
 def without_login(text: str) -> str:
-    """Hides `user:password@` in a text that may contain addresses."""
+    """Hides `user:password@` in a text that may contain URLs."""
     return re.sub(r"\S*@", "(login)@", text)
 
 
@@ -82,7 +82,7 @@ def existing_file(value: str) -> Path:
 
 def integer(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,10}", value) or not low <= int(value) <= high:
+        if not re.fullmatch(r"[0-9]{1,19}", value) or not low <= int(value) <= high:
             raise ValueError
         return int(value)
 
@@ -101,7 +101,7 @@ def seconds(low: float, high: float = math.inf) -> Callable[[str], float]:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """The choice in its own spelling, whatever the case of the text."""
+    """Parses case-insensitively, and returns the choice as it is spelled here."""
     by_lower_case = {choice.lower(): choice for choice in choices}
 
     def parse(value: str) -> str:

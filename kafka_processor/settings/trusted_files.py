@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 MAX_BYTES: Final = 1024 * 1024
-"""Far more than any settings need; a path such as /dev/zero must not fill the memory."""
+"""Far more than settings need. Bounded, since a path such as /dev/zero never ends."""
 
 _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _HAS_MODES: Final = os.name == "posix"
@@ -17,30 +17,30 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTT
 _NOT_WAITING: Final = getattr(os, "O_NONBLOCK", 0)
 
 
-class NotTrusted(ValueError):
-    """The file is unsafe to read. The message continues a sentence that begins with its path."""
+class UntrustedFileError(ValueError):
+    """The file is unsafe to read. Its message continues a sentence that begins with the path."""
 
 
 def read_trusted(path: Path, owners: Collection[int] = (), *, may_be_pipe: bool = True) -> bytes:
     """Returns the content of a file.
 
     Checks mode and owner on the open descriptor, so the file cannot be swapped between check and
-    read. `owners`: user ids that may own it; empty: any. `may_be_pipe`: waits for whoever writes
-    to a named pipe. Raises NotTrusted and OSError.
+    read. `owners`: user ids that may own it; empty: any. `may_be_pipe`: waits for the writer of a
+    named pipe. Raises UntrustedFileError and OSError.
     """
     descriptor = os.open(path, _FLAGS | (0 if may_be_pipe else _NOT_WAITING))
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         is_allowed_pipe = may_be_pipe and stat.S_ISFIFO(status.st_mode)
         if not (stat.S_ISREG(status.st_mode) or is_allowed_pipe):
-            raise NotTrusted("is not a regular file")
+            raise UntrustedFileError("is not a regular file")
         if _HAS_MODES and status.st_mode & _OTHERS_MAY_WRITE:
-            raise NotTrusted(f"is writable by other users; run: {_command('go-w', path)}")
+            raise UntrustedFileError(f"is writable by other users; run: {_command('go-w', path)}")
         if _HAS_MODES and owners and status.st_uid not in owners:
-            raise NotTrusted("belongs to another user")
+            raise UntrustedFileError("belongs to another user")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise NotTrusted(f"is larger than {MAX_BYTES} bytes")
+        raise UntrustedFileError(f"is larger than {MAX_BYTES} bytes")
     return content
 
 

@@ -1,1 +1,1 @@
-"""What happens before the loop turns: checks, connection, topics, workers."""
+"""The daemon's command: settings, checks, connection, integrations, workers."""

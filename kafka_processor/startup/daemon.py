@@ -20,7 +20,7 @@ from kafka_processor.pipeline import Pipeline
 from kafka_processor.processor import Processor
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.startup.connecting import connect_with_retry
-from kafka_processor.startup.integrations import Watch
+from kafka_processor.startup.integrations import Integrations
 from kafka_processor.startup.logs import ClientLog
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.topics.configs import LimitLookup
@@ -51,7 +51,7 @@ def work(
     log: FilteringBoundLogger,
     stopping: StopSignal,
     heartbeat: Heartbeat,
-    watchers: Watch,
+    watchers: Integrations,
 ) -> None:
     """Connects, joins the group and works until the process is to stop."""
 

@@ -1,4 +1,4 @@
-"""The log on stderr: one line an event, for people or as JSON. Never a secret, nor a value."""
+"""The log on stderr: one line an event, for people or as JSON, without secrets or values."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from kafka_processor.config import Settings
 from kafka_processor.terminal.printable import printable
 
 MAX_LENGTH: Final = 2000
-"""Characters of one text in a line: no text of our own has more."""
+"""Characters of one field: no text of our own is longer."""
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -22,19 +22,19 @@ _LEVELS = {
 
 
 def create_log(settings: Settings) -> FilteringBoundLogger:
-    shape: Processor
+    renderer: Processor
     if settings.log_format == "json":
-        shape = structlog.processors.JSONRenderer()
+        renderer = structlog.processors.JSONRenderer()
     else:
-        shape = structlog.dev.ConsoleRenderer(
+        renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False
         )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _made_printable,
-            shape,
+            _make_printable,
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -43,9 +43,9 @@ def create_log(settings: Settings) -> FilteringBoundLogger:
     return log
 
 
-def _made_printable(_log: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """Texts may come from a broker or a record. The console renderer writes them as they are; what
-    is no text it writes by `repr`, which is safe, as JSON is."""
+def _make_printable(_log: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Texts may come from a broker or a record, and the console renderer writes them unchanged.
+    Other values are safe: it writes their `repr`. So is JSON."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = printable(value, MAX_LENGTH)
@@ -53,7 +53,7 @@ def _made_printable(_log: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 
 class ClientLog:
-    """Takes librdkafka's own log lines; what matters of them arrives as an error too."""
+    """Logs librdkafka's own lines at debug level; relevant ones arrive as errors too."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log

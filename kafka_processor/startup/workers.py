@@ -1,8 +1,8 @@
-"""`--workers N`: several members of the group in one command, each a process of its own.
+"""`--workers N`: several members of the group, each in a process of its own.
 
-A member that is killed, or crashes, is started again. One that ends by itself ends them all, with
-its exit code: what ends a single process (wrong settings, no permission, another process with its
-INSTANCE_ID) is for whoever runs it to put right.
+A member that is killed or crashes is restarted. One that exits ends all of them with its exit code:
+its cause (wrong settings, no permission, another process with its INSTANCE_ID) has to be fixed by
+an operator.
 """
 
 import multiprocessing
@@ -20,14 +20,16 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from kafka_processor.timing import Deadline
+
 RESTART_PAUSE: Final = 1.0
-"""Seconds before a member that was killed is started again."""
+"""Seconds before a killed member is restarted."""
 STOP_TIMEOUT: Final = 10.0
-"""Seconds that members have to end; twice what one takes at most."""
+"""Seconds for members to stop: twice the limit of a single process."""
 CHECK_INTERVAL: Final = 0.2
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-_processes = multiprocessing.get_context("spawn")  # a fork would share the client's threads
+_processes = multiprocessing.get_context("spawn")  # threads of the client do not survive a fork
 
 
 def supervise(
@@ -36,25 +38,25 @@ def supervise(
     stopping: threading.Event,
     log: FilteringBoundLogger,
 ) -> int:
-    """Runs a member for each of the environments, until `stopping`.
+    """Runs a member for each environment until `stopping` is set; returns the exit code.
 
-    Returns the exit code of the whole. `run_member`, a function of a module, runs one and returns
-    its exit code; an environment is what the member has beyond ours.
+    `run_member` runs one and returns its exit code; it has to be picklable. An environment has the
+    variables that the member gets in addition to ours.
     """
     members: dict[int, BaseProcess] = {}
-    due = dict.fromkeys(range(len(environments)), 0.0)
-    """When to start those that do not run."""
+    due = dict.fromkeys(range(len(environments)), Deadline(0))
+    """When to start the members that are not running."""
     exit_code = 0
     try:
         while not stopping.is_set():
-            for number in [each for each, at in due.items() if time.monotonic() >= at]:
+            for number in [each for each, at in due.items() if at.has_passed]:
                 if stopping.is_set():
                     break
                 try:
                     members[number] = _start(environments[number], run_member)
                     del due[number]
-                except OSError as error:  # the system has no process to give
-                    due[number] = time.monotonic() + RESTART_PAUSE
+                except OSError as error:  # no more processes
+                    due[number] = Deadline(RESTART_PAUSE)
                     log.warning(
                         "cannot start a worker yet", worker=number + 1, error=error.strerror
                     )
@@ -69,11 +71,11 @@ def supervise(
                     break
                 signal_name = signal.strsignal(-member.exitcode)
                 log.error(
-                    "a worker was killed, will start it again",
+                    "a worker was killed and will be restarted",
                     worker=number + 1,
                     signal=signal_name,
                 )
-                due[number] = time.monotonic() + RESTART_PAUSE
+                due[number] = Deadline(RESTART_PAUSE)
     finally:
         _stop(members.values())
     return exit_code
@@ -85,8 +87,8 @@ def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> Bas
     except FileNotFoundError:  # spawn fails in a deleted folder
         os.chdir("/")
     member = _processes.Process(target=_be_member, args=(environment, run_member), daemon=True)
-    resource_tracker.ensure_running()  # which lets signals through, if `start` has to do it
-    # A signal that arrives before the member heeds it would end it with a traceback.
+    resource_tracker.ensure_running()  # if `start` has to do it, it unblocks signals
+    # A signal before the member has its handlers would end it with a traceback.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         member.start()
@@ -97,18 +99,18 @@ def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> Bas
 
 def _be_member(environment: Mapping[str, str], run_member: Callable[[], int]) -> None:
     os.environ.update(environment)
-    watching_parent = threading.Thread(target=_end_with_parent, daemon=True)
+    watcher = threading.Thread(target=_end_with_parent, daemon=True)
     while True:
         try:
-            watching_parent.start()
+            watcher.start()
             break
-        except RuntimeError:  # the system has no thread to give
+        except RuntimeError:  # no more threads
             time.sleep(RESTART_PAUSE)
     sys.exit(run_member())
 
 
 def _end_with_parent() -> None:
-    """A member whose supervisor was killed would go on unseen, beside those of its successor."""
+    """Ends a member whose supervisor was killed: it would run on, beside those of the next one."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
@@ -116,10 +118,10 @@ def _end_with_parent() -> None:
 
 
 def _stop(members: Iterable[BaseProcess]) -> None:
-    deadline = time.monotonic() + STOP_TIMEOUT
+    deadline = Deadline(STOP_TIMEOUT)
     for member in members:
         member.terminate()
     for member in members:
-        member.join(max(deadline - time.monotonic(), 0))
+        member.join(deadline.seconds_left)
         if member.exitcode is None:
             member.kill()

@@ -1,1 +1,1 @@
-"""What a person sees on stdout and stderr."""
+"""Command lines, and what is written to stdout and stderr."""

@@ -1,17 +1,17 @@
-r"""Text of others, made safe for a terminal and for a line of a log: one function for all of it.
+r"""Makes untrusted text safe for a terminal and for a log line.
 
-Record values, header values, commit metadata, names and error texts of a broker are written by
-somebody else. An escape sequence in them can rewrite the screen, a line end can forge a log line,
-and a change of the writing direction can show one text and mean another.
+Record values, header values, commit metadata, names and error texts of a broker are untrusted. In
+them an escape sequence can rewrite the screen, a line end can forge a log line, and a change of the
+writing direction can display another text than the actual one.
 """
 
 
 def printable(text: str, most: int | None = None) -> str:
-    r"""Returns the text with all that is not a visible character or a space as `\u001b`.
+    r"""Escapes everything but visible characters and spaces, as in `\u001b`.
 
-    That covers control characters (also those from 0x80 on), line ends of all kinds, changes of the
-    writing direction, zero-width characters and lone surrogates. The escapes mean the same in JSON.
-    A text longer than `most` characters is cut, with `…` at its end.
+    That covers control characters (including those above 0x80), line ends of all kinds, changes of
+    the writing direction, zero-width characters and lone surrogates. The escapes are those of JSON.
+    A text longer than `most` characters is cut, and ends with `…`.
     """
     if most is not None and len(text) > most:
         return printable(text[:most]) + "…"

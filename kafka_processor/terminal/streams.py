@@ -97,9 +97,9 @@ def lost_output() -> OSError | None:
 
 
 def is_delivered() -> bool:
-    """Returns False, and says so on stderr, if stdout lost output.
+    """Returns False, and reports it on stderr, if stdout lost output.
 
-    A closed pipe does not count: its reader wanted no more.
+    A closed pipe does not count: its reader needs no more.
     """
     why = lost_output()
     if why is None or isinstance(why, BrokenPipeError):

@@ -1,1 +1,1 @@
-"""Topics: what they have to be like, and how missing ones are created."""
+"""Topics: how they must be configured, and how missing ones are created."""

@@ -1,4 +1,4 @@
-"""How the broker has configured the output topics."""
+"""The configuration of the output topics, as the broker reports it."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -16,23 +16,24 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.clients.kafka_errors import error_of, is_no_permission
 from kafka_processor.config import Settings
 from kafka_processor.record_limits import RecordLimits
+from kafka_processor.timing import Deadline, Every
 from kafka_processor.topics.rules import TopicConfig
 
 TIMEOUT: Final = 10.0
-"""Seconds for all tries together."""
-TRY_TIMEOUT: Final = 3.0
+"""Seconds for all attempts together."""
+REQUEST_TIMEOUT: Final = 3.0
 RETRY_PAUSE: Final = 0.2
-LOOK_AGAIN: Final = 30.0
-"""Seconds between two looks for a limit that was raised, while records are refused for it."""
-ANSWER_WAIT: Final = 0.5
-"""Seconds; the loop stands still meanwhile, which it does anyway after a refused record."""
-_LARGEST_OF_CLIENT: Final = 1_000_000
-"""librdkafka's default of `message.max.bytes`: bytes of key and value that a client sends."""
+REFRESH_INTERVAL: Final = 30.0
+"""Seconds between two checks for a raised limit, while records are refused for it."""
+RESPONSE_WAIT: Final = 0.5
+"""Seconds; blocks the loop, which waits anyway after a refused record."""
+_CLIENT_DEFAULT: Final = 1_000_000
+"""librdkafka's default of `message.max.bytes`: bytes of key and value."""
 
 
 def describe_topics(admin: AdminClient, topics: Collection[str]) -> dict[str, TopicConfig]:
-    """Without those that we may not look at. Raises KafkaException."""
-    deadline = time.monotonic() + TIMEOUT
+    """Returns the configurations that we may describe. Raises KafkaException."""
+    deadline = Deadline(TIMEOUT)
     found = {}
     futures = _ask(admin, topics)
     for topic in topics:
@@ -43,7 +44,7 @@ def describe_topics(admin: AdminClient, topics: Collection[str]) -> dict[str, To
             except KafkaException as exception:
                 if is_no_permission(error_of(exception)):
                     break
-                if time.monotonic() > deadline:
+                if deadline.has_passed:
                     raise
             time.sleep(RETRY_PAUSE)
             futures |= _ask(admin, [topic])
@@ -51,14 +52,14 @@ def describe_topics(admin: AdminClient, topics: Collection[str]) -> dict[str, To
 
 
 def record_limits(settings: Settings, configs: Mapping[str, TopicConfig]) -> dict[str, int]:
-    """By topic, the largest record that it takes and that our client sends."""
-    of_client = settings.properties.get("message.max.bytes", "")
-    largest = int(of_client) if of_client.isdecimal() else _LARGEST_OF_CLIENT
+    """Returns, by topic, the largest record that it accepts and that our client sends."""
+    configured = settings.properties.get("message.max.bytes", "")
+    largest = int(configured) if configured.isdecimal() else _CLIENT_DEFAULT
     return {topic: min(config.largest_batch, largest) for topic, config in configs.items()}
 
 
 class LimitLookup:
-    """Keeps record limits up to date, without waiting in the loop: the answer is taken later."""
+    """Keeps record limits up to date without blocking the loop: responses are taken later."""
 
     def __init__(
         self,
@@ -72,25 +73,25 @@ class LimitLookup:
         self._limits = limits
         self._log = log
         self._asked: dict[str, Future[Any]] = {}
-        self._next_look = time.monotonic() + LOOK_AGAIN
+        self._refresh = Every(REFRESH_INTERVAL)
 
     def ask(self) -> None:
-        """After the broker has refused a record: a limit may have been lowered."""
+        """Requests the limits: the broker has refused a record, so one may have been lowered."""
         if not self._asked:
             self._asked = _ask(self._admin, self._settings.output_topics)
             self._limits.has_refused = False
-            self._next_look = time.monotonic() + LOOK_AGAIN
+            self._refresh.restart()
 
     def wait(self) -> None:
-        """For the answer, if one is due, so that the next client heeds it; not for long."""
-        wait(self._asked.values(), ANSWER_WAIT)
+        """Blocks briefly for a pending response, so that the next client uses the new limits."""
+        wait(self._asked.values(), RESPONSE_WAIT)
         self.turned()
 
     def turned(self) -> None:
-        """Takes the answer that has arrived; asks again while records are refused here."""
+        """Takes a response that has arrived; asks again while records exceed a limit."""
         if self._asked and all(future.done() for future in self._asked.values()):
             self._take()
-        if self._limits.has_refused and time.monotonic() >= self._next_look:
+        if self._limits.has_refused and self._refresh.is_due:
             self.ask()
 
     def _take(self) -> None:
@@ -100,18 +101,18 @@ class LimitLookup:
             try:
                 configs[topic] = _config_of(future)
             except (KafkaException, LookupError, ValueError):  # also: an entry is missing
-                continue  # the limit known before stays
+                continue  # the previous limit stays
         for topic, limit in record_limits(self._settings, configs).items():
             if limit != self._limits.of(topic):
-                self._log.info("topic takes records of another size", topic=topic, max_bytes=limit)
+                self._log.info("record limit of a topic changed", topic=topic, max_bytes=limit)
                 self._limits.update({topic: limit})
 
 
 def broker_setting(admin: AdminClient, name: str) -> str | None:
-    """A setting of the broker; None where we may not look at it. Raises KafkaException."""
-    broker = next(iter(admin.list_topics(timeout=TRY_TIMEOUT).brokers))
+    """Returns a setting of the broker, or None without the permission. Raises KafkaException."""
+    broker = next(iter(admin.list_topics(timeout=REQUEST_TIMEOUT).brokers))
     resource = ConfigResource(ResourceType.BROKER, str(broker))
-    [future] = admin.describe_configs([resource], request_timeout=TRY_TIMEOUT).values()
+    [future] = admin.describe_configs([resource], request_timeout=REQUEST_TIMEOUT).values()
     try:
         return str(future.result()[name].value)
     except KafkaException as exception:
@@ -124,7 +125,7 @@ def _ask(admin: AdminClient, topics: Collection[str]) -> dict[str, Future[Any]]:
     if not topics:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-    answers = admin.describe_configs(resources, request_timeout=TRY_TIMEOUT)
+    answers = admin.describe_configs(resources, request_timeout=REQUEST_TIMEOUT)
     return {resource.name: future for resource, future in answers.items()}
 
 

@@ -1,4 +1,4 @@
-"""The topics at start: waits for the input, creates what may be created."""
+"""The topics at start: creates missing ones, waits for the input, checks the rest."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -15,16 +15,16 @@ from structlog.typing import FilteringBoundLogger
 from kafka_processor.clients.kafka_errors import describe, error_of, is_no_permission
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
+from kafka_processor.errors import TopicsNotReadyError
+from kafka_processor.timing import Deadline
 from kafka_processor.topics.configs import describe_topics, record_limits
 from kafka_processor.topics.rules import TopicConfig, config_of_new, problems, warnings
 
 TIMEOUT: Final = 10.0
-LOOK_TIMEOUT: Final = 2.0
-LOOK_AGAIN: Final = 2.0
-
-
-class TopicsNotReady(Exception):
-    """A topic is not there, or not for us; the message names it and what to do."""
+REQUEST_TIMEOUT: Final = 2.0
+INPUT_INTERVAL: Final = 2.0
+"""Seconds between two checks whether the input exists."""
+RETRY_PAUSE: Final = 0.05
 
 
 def prepare_topics(
@@ -34,45 +34,45 @@ def prepare_topics(
     admin: AdminClient,
     wait: Callable[[float], bool],
 ) -> dict[str, int]:
-    """Returns when all topics are there, or when `wait` says that the process is to stop.
+    """Returns once all topics exist, or once `wait` returns True because the process is to stop.
 
-    Returns the largest record of each output topic, in bytes, as far as we may look at it.
-
-    Raises TopicsNotReady, and KafkaException where the broker refuses to create.
+    Returns the record limits of the output topics that we may describe, in bytes. Raises
+    TopicsNotReadyError, and KafkaException.
     """
     if settings.create_topics == "all" and _create(
         admin, settings, [settings.input_topic], settings.input_partitions, log
     ):
         consumer.expect_new_topic()
     if settings.create_topics == "none":
-        demand_outputs(missing_topics(admin, settings.output_topics))
+        require_outputs(missing_topics(admin, settings.output_topics))
     partitions = _wait_for_input(settings, consumer, log, wait)
     if not partitions:
         return {}
     if settings.create_topics != "none":
         _create(admin, settings, settings.output_topics, partitions, log)
     else:
-        demand_outputs(missing_topics(admin, settings.output_topics))  # the wait may have been long
-    for _ in demand_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
+        require_outputs(missing_topics(admin, settings.output_topics))  # some may be gone by now
+    for _ in check_permissions(admin, settings, [settings.input_topic, *settings.output_topics]):
         pass
     configs = describe_topics(admin, settings.output_topics)
-    for warning in demand_configs(settings, configs):
+    for warning in check_configs(settings, configs):
         log.warning(warning)
     return record_limits(settings, configs)
 
 
-def demand_configs(settings: Settings, configs: Mapping[str, TopicConfig]) -> list[str]:
-    """What to warn of. Raises TopicsNotReady that names all output topics that cannot work."""
+def check_configs(settings: Settings, configs: Mapping[str, TopicConfig]) -> list[str]:
+    """Returns warnings. Raises TopicsNotReadyError that names all misconfigured output topics."""
     if found := list(problems(settings, configs)):
-        raise TopicsNotReady("; ".join(found))
+        raise TopicsNotReadyError("; ".join(found))
     return list(warnings(settings, configs))
 
 
-def demand_outputs(missing: Collection[str]) -> None:
-    """Raises TopicsNotReady if there are any, since they may not be created."""
+def require_outputs(missing: Collection[str]) -> None:
+    """Raises TopicsNotReadyError if any topic is missing."""
     if missing:
-        raise TopicsNotReady(
-            f"missing output topics: {', '.join(missing)}; create them, or set CREATE_TOPICS"
+        raise TopicsNotReadyError(
+            f"missing output topics: {', '.join(missing)}; create them, or set "
+            "CREATE_TOPICS=outputs"
         )
 
 
@@ -82,54 +82,56 @@ def _wait_for_input(
     log: FilteringBoundLogger,
     wait: Callable[[float], bool],
 ) -> int:
-    """How many partitions the input topic has, once it is there; 0 if the process is to stop."""
-    is_waited_for = False
+    """Returns the number of partitions once the input exists; 0 if the process is to stop."""
+    is_waiting = False
     while True:
         try:
-            partitions = consumer.input_partitions(LOOK_TIMEOUT)
+            partitions = consumer.input_partitions(REQUEST_TIMEOUT)
         except KafkaException as exception:
             if is_no_permission(error_of(exception)):
                 raise
-            consumer.serve()  # says more, as which address cannot be reached
+            consumer.serve()  # may report the cause, such as an unreachable address
             consumer.trouble.complain("cannot look up the input topic yet", error_of(exception))
         else:
             if partitions:
-                if is_waited_for:
+                if is_waiting:
                     consumer.expect_new_topic()
                 return partitions
-            if not is_waited_for:
+            if not is_waiting:
                 log.warning("waiting for the input topic to be created", topic=settings.input_topic)
-                is_waited_for = True
-        if wait(LOOK_AGAIN):
+                is_waiting = True
+        if wait(INPUT_INTERVAL):
             return 0
 
 
-def demand_permissions(
+def check_permissions(
     admin: AdminClient, settings: Settings, topics: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Each of the topics, all of them existing, and what we may do with it.
+    """Yields each topic, all of which exist, and the operation that we are allowed.
 
-    Raises TopicsNotReady for one that we may not read or write, KafkaException.
+    Raises TopicsNotReadyError for a topic that we may not read or write, and KafkaException.
     """
     for topic in topics:
         is_input = topic == settings.input_topic
         operation = AclOperation.READ if is_input else AclOperation.WRITE
         if operation not in allowed_operations(admin, topic):
-            raise TopicsNotReady(f"no permission: {operation.name} on topic {topic}")
+            raise TopicsNotReadyError(
+                f"no permission: {operation.name} on topic {topic}; add an ACL"
+            )
         yield topic, operation.name.lower()
 
 
 def allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperation]:
-    """What we may do with a topic; waits for a broker that has not heard of it yet.
+    """Returns the operations that we are allowed; retries while the broker does not know the topic.
 
-    Raises TopicsNotReady if the brokers do not say so in time: that is no missing permission.
+    Raises TopicsNotReadyError if the brokers do not answer in time: not a missing permission.
     """
-    deadline = time.monotonic() + TIMEOUT
+    deadline = Deadline(TIMEOUT)
     while True:
         [future] = admin.describe_topics(
             TopicCollection([topic]), include_authorized_operations=True, request_timeout=TIMEOUT
         ).values()
-        reason = "the broker does not tell rights"
+        reason = "the broker does not report permissions"
         try:
             allowed = future.result().authorized_operations
             if allowed is not None:
@@ -139,16 +141,16 @@ def allowed_operations(admin: AdminClient, topic: str) -> Collection[AclOperatio
             if is_no_permission(error):
                 return []
             reason = describe(error)
-        if time.monotonic() > deadline:
-            raise TopicsNotReady(
-                f"topic {topic}: what we may do with it is not known after {TIMEOUT:.0f} s: "
-                f"{reason}; try again, or look at the brokers"
+        if deadline.has_passed:
+            raise TopicsNotReadyError(
+                f"topic {topic}: allowed operations are not known after {TIMEOUT:.0f} s: {reason}; "
+                "try again, or check the brokers"
             )
-        time.sleep(0.05)
+        time.sleep(RETRY_PAUSE)
 
 
 def missing_topics(admin: AdminClient, topics: Iterable[str]) -> list[str]:
-    """Asks for all topics, since asking for one by name may create it."""
+    """Requests all topics: requesting one by name may create it."""
     existing = admin.list_topics(timeout=TIMEOUT).topics
     return [topic for topic in topics if topic not in existing]
 
@@ -160,13 +162,13 @@ def _create(
     partitions: int,
     log: FilteringBoundLogger,
 ) -> Collection[str]:
-    """Returns those of the topics that were missing."""
+    """Returns the topics that were missing."""
     missing = missing_topics(admin, topics)
     for topic in create_topics(admin, settings, missing, partitions):
         log.info("topic created", topic=topic, partitions=partitions)
-    deadline = time.monotonic() + TIMEOUT
-    while missing_topics(admin, missing) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    deadline = Deadline(TIMEOUT)
+    while missing_topics(admin, missing) and not deadline.has_passed:
+        time.sleep(RETRY_PAUSE)
     return missing
 
 
@@ -179,9 +181,9 @@ def create_topics(
     is_trial: bool = False,
     knows_timestamp_limits: bool = True,
 ) -> Iterator[str]:
-    """Each of the topics that was created, or in a trial could be.
+    """Yields each topic that was created or, in a trial, could be created.
 
-    Raises TopicsNotReady for one that cannot be.
+    `is_trial` creates nothing. Raises TopicsNotReadyError for a topic that cannot be created.
     """
     new = [
         NewTopic(
@@ -205,8 +207,9 @@ def create_topics(
             if error.code() == KafkaError.INVALID_CONFIG and knows_timestamp_limits:
                 unknown_config.append(topic)
             elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TopicsNotReady(
-                    f"topic {topic} cannot be created: {describe(error)}"
+                raise TopicsNotReadyError(
+                    f"topic {topic} cannot be created: {describe(error)}; create it, or set "
+                    "CREATE_TOPICS"
                 ) from None
     yield from create_topics(
         admin,

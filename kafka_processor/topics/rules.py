@@ -1,4 +1,4 @@
-"""What the configuration of an output topic must be like, so that its records can be published."""
+"""Which configurations of an output topic allow its records to be published."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ from kafka_processor.records import (
 )
 
 SHORTEST_TIMESTAMP_LIMIT: Final = 1000
-"""Milliseconds that a record's time may differ from the broker's clock at least: a batch is open
-for 0.2 s, and clocks are rarely closer than some tens of milliseconds."""
+"""Milliseconds. A batch is open for 0.2 s, and clocks differ by some tens of milliseconds."""
 LARGEST_COUNT: Final = 10**12
 """More messages than a partition ever sees."""
 _LARGEST_OFFSET: Final = 2**63 - 1
@@ -34,19 +33,19 @@ _LONGEST_LOCALE: Final = len("xxx-Xxxx-000")
 
 @dataclass(frozen=True)
 class TopicConfig:
-    """Of one topic; what the broker does not say has Kafka's default."""
+    """The configuration of one topic; Kafka's defaults for what the broker does not report."""
 
     cleanup_policy: frozenset[str] = frozenset({"delete"})
     max_message_bytes: int = DEFAULT_LIMIT
     segment_bytes: int = 2**30
     checks_timestamps: bool = True
-    """False where the broker sets the timestamps of records itself."""
+    """False if the broker sets the timestamps of records itself."""
     timestamp_limits: Mapping[str, int] | None = None
     """Milliseconds, by the name of the limit."""
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> "TopicConfig":
-        """From the broker's configuration entries."""
+        """Returns the configuration from the broker's entries."""
         limits = {name: int(values[name]) for name in _TIMESTAMP_LIMITS if values.get(name)}
         return cls(
             frozenset(part.strip() for part in values["cleanup.policy"].split(",")),
@@ -58,7 +57,7 @@ class TopicConfig:
 
     @property
     def largest_batch(self) -> int:
-        """Bytes; the broker refuses what is larger for one of two reasons."""
+        """Bytes; the broker refuses larger batches for one of the two limits."""
         return min(self.max_message_bytes, self.segment_bytes)
 
 
@@ -70,9 +69,8 @@ _TIMESTAMP_LIMITS: Final = (
 
 
 _OF_NEW_OUTPUT: Final = {
-    # Kafka's own defaults, which those of a cluster may not override: an output is written by this
-    # process, so that what is in its records is known. Replication, min.insync.replicas,
-    # compression.type and retention are for whoever runs the cluster to choose.
+    # Kafka's own defaults, so that the cluster's defaults do not prevent publishing. Replication,
+    # min.insync.replicas, compression.type and retention are the choice of the operator.
     "message.timestamp.type": "CreateTime",
     "max.message.bytes": str(DEFAULT_LIMIT),
 }
@@ -85,27 +83,31 @@ _TIMESTAMP_LIMITS_OF_NEW_OUTPUT: Final = {
 def config_of_new(
     settings: Settings, topic: str, *, knows_timestamp_limits: bool = True
 ) -> dict[str, str]:
-    """The configuration of a topic that is created.
+    """Returns the configuration for a topic to be created.
 
-    `knows_timestamp_limits`: whether the broker does, which those from 3.6 on do (KIP-937).
+    `knows_timestamp_limits`: whether the broker has them, as brokers from 3.6 on (KIP-937).
     """
     policy = {"cleanup.policy": "compact" if topic == settings.summary_topic else "delete"}
     if topic == settings.input_topic:
-        return policy  # its records, and their limits, are other people's
+        return policy  # its producers are not ours, nor are the limits of its records
     limits = _TIMESTAMP_LIMITS_OF_NEW_OUTPUT if knows_timestamp_limits else {}
     return policy | _OF_NEW_OUTPUT | limits
 
 
 def problems(settings: Settings, configs: Mapping[str, TopicConfig]) -> Iterator[str]:
-    """What is wrong with output topics so that they cannot do their work; one line each."""
+    """Yields a line for each misconfiguration that prevents publishing."""
     needs = smallest_limits(settings)
     for topic, config in configs.items():
         if topic != settings.summary_topic and "compact" in config.cleanup_policy:
             unkeyed = topic in (settings.metrics_topic, settings.errors_topic)
-            why = "refuses records without a key" if unkeyed else "deletes all but the last record"
+            why = (
+                "refuses records without a key"
+                if unkeyed
+                else "deletes all but the last record of each user"
+            )
             yield (
-                f"topic {topic}: cleanup.policy={','.join(sorted(config.cleanup_policy))} {why}"
-                f"{'' if unkeyed else ' of each user'}; set it to delete"
+                f"topic {topic}: cleanup.policy={','.join(sorted(config.cleanup_policy))} {why}; "
+                "set it to delete"
             )
         if config.largest_batch < needs[topic]:
             limit = "max.message.bytes"
@@ -118,8 +120,8 @@ def problems(settings: Settings, configs: Mapping[str, TopicConfig]) -> Iterator
         for name, limit_ms in (config.timestamp_limits or {}).items():
             if config.checks_timestamps and limit_ms < SHORTEST_TIMESTAMP_LIMIT:
                 yield (
-                    f"topic {topic}: {name}={limit_ms} refuses records that are on their way for "
-                    f"longer; set it to {SHORTEST_TIMESTAMP_LIMIT} or more"
+                    f"topic {topic}: {name}={limit_ms} refuses records that take longer to arrive; "
+                    f"set it to {SHORTEST_TIMESTAMP_LIMIT} or more"
                 )
 
 
@@ -128,15 +130,15 @@ def warnings(settings: Settings, configs: Mapping[str, TopicConfig]) -> Iterator
     if summary and "compact" not in summary.cleanup_policy:
         yield (
             f"topic {settings.summary_topic}: cleanup.policy={','.join(summary.cleanup_policy)} "
-            "deletes the last counts of a partition that gets no messages; set it to compact"
+            "deletes the last counts of a partition without new messages; set it to compact"
         )
 
 
 def smallest_limits(settings: Settings) -> dict[str, int]:
-    """By output topic, the bytes that it must take in one batch.
+    """Returns, by output topic, the bytes that it must accept in one batch.
 
-    For `processed-output` and `cleaned-data`, whose records are as large as their messages, that
-    is what the shortest record has; for the others what any record has that cannot be made smaller.
+    For `processed-output` and `cleaned-data`, whose records are as large as their messages, the
+    size of the shortest record; for the others, the largest that a record can be at its smallest.
     """
     records = {
         settings.processed_topic: (b"u", encode(_shortest_processed(settings))),
@@ -185,7 +187,7 @@ def _longest_id(settings: Settings) -> str:
 
 
 def _smallest_error(settings: Settings) -> ErrorRecord:
-    """A `publish_error` without user, about the message with the longest id."""
+    """A `publish_error` without a user, for the longest message id."""
     longest_topic = max(settings.output_topics, key=len)
     return ErrorRecord(
         message_id=_longest_id(settings),

@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_ends_the_start_with_one_line(job: Job) -> None:
 @pytest.mark.parametrize(
     ("options", "settings", "problem"),
     [
-        (("--port", "x"), {}, "--port: 'x' is not allowed; allowed: 0 to 65535"),
+        (("--port", "x"), {}, "--port: 'x' is not allowed; use an integer from 0 to 65535"),
         ((), {"SUMMARY_TOPIC": "a b"}, "SUMMARY_TOPIC: 'a b' is not allowed"),
         ((), {"DASHBOARD_TOKEN": "short"}, "DASHBOARD_TOKEN: (secret, not shown) is too short"),
         ((), {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA_LOCATION": __file__}, "KAFKA_"),

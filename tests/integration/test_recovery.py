@@ -7,8 +7,9 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from kafka_processor.config import load_settings
-from kafka_processor.consumer import ConsumerEnded, InputConsumer
+from kafka_processor.consumer import InputConsumer
 from kafka_processor.delivery.exactly_once import ExactlyOnceProducer
+from kafka_processor.errors import ConsumerEndedError
 from kafka_processor.membership.placing import Placement
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.pipeline import Pipeline
@@ -123,10 +124,10 @@ def test_an_exception_in_a_stop_leaves_group_and_transaction(
     producer.produce([(job.topics["errors"], None, b"{}")])
 
     def fail(_deadline: float) -> bool:
-        raise ConsumerEnded("in the middle of a stop")
+        raise ConsumerEndedError("in the middle of a stop")
 
     monkeypatch.setattr(processor, "_finish", fail)
-    with pytest.raises(ConsumerEnded):
+    with pytest.raises(ConsumerEndedError):
         processor.stop(2)
     wait_until(lambda: job.members() == {}, "an empty group", 5)
     job.wait_for_end_of_transactions()

@@ -11,13 +11,13 @@ import pytest
 from confluent_kafka import Message, Producer, TopicPartition
 
 from kafka_processor.config import load_settings
+from kafka_processor.errors import ReplayError
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.failures import ReplayFailed
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.run import Replay
 from kafka_processor.replay.scanning import TopicScanner
 from kafka_processor.replay.selection import Selection
+from kafka_processor.terminal.progress import Progress
 from tests.support.header_names import OFTEN
 from tests.support.job import KEY, Job, MakeJob
 from tests.support.load import assert_order_kept, event, send_load
@@ -157,7 +157,7 @@ def test_what_was_looked_at_is_final(job: Job) -> None:
     overtaken.job = job
     try:
         overtaken.find()
-        with pytest.raises(ReplayFailed, match="another replay"):
+        with pytest.raises(ReplayError, match="another replay"):
             overtaken.send(1000)
     finally:
         scanner.close()
@@ -190,7 +190,7 @@ def test_waits_for_the_transactions_of_others(job: Job) -> None:
     producer.produce(job.input, b"", partition=0)
     producer.flush(30)
     command = launch(job, *FAST)
-    command.wait_for_log(f"waiting for {job.input}, partition 0")
+    command.wait_for_log(f"waiting for {job.input}-0")
     producer.abort_transaction(30)
     assert command.wait() == 0
     assert copies(job) == Counter(originals)

@@ -6,9 +6,9 @@ from contextlib import closing
 import pytest
 
 from kafka_processor.config import load_settings
-from kafka_processor.replay.failures import ReplayFailed
-from kafka_processor.replay.progress import Progress
+from kafka_processor.errors import CannotReadError
 from kafka_processor.replay.scanning import TopicScanner
+from kafka_processor.terminal.progress import Progress
 from tests.support.job import Job
 from tests.support.waiting import TIMEOUT
 
@@ -27,7 +27,7 @@ def test_a_topic_deleted_in_the_middle_ends_it(job: Job) -> None:
         messages = scanner.read(scanner.spans([job.input]), lambda done, total: f"{done} {total}")
         next(messages)
         job.delete_topic(job.input)
-        with pytest.raises(ReplayFailed, match=f"topic {job.input} was deleted"):
+        with pytest.raises(CannotReadError, match=f"topic {job.input} was deleted"):
             for _ in messages:
                 pass
     given_up.cancel()

@@ -423,4 +423,4 @@ def test_a_number_of_workers_that_is_not_allowed_is_one_line(
 ) -> None:
     ended = run(program, tmp_path, {"DEVICE_ID_KEY": KEY}, "--workers", number)
     assert ended.code == 2
-    assert "allowed: a whole number from 1 to 256" in ended.lines[-1]
+    assert "use an integer from 1 to 256" in ended.lines[-1]

@@ -9,11 +9,11 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]
 
+from kafka_processor.clients.reader_connection import SILENT
 from kafka_processor.config import load_settings
 from kafka_processor.dashboard.board import Board
 from kafka_processor.dashboard.feed import Feed, Start
 from kafka_processor.dashboard.state import State
-from kafka_processor.replay.scanning import silent_log
 from tests.support.audits import run_audit
 from tests.support.job import Job, MakeJob
 from tests.support.outputs import Record, Results
@@ -231,8 +231,8 @@ def test_a_tail_says_what_it_cannot_read_and_goes_on(job: Job) -> None:
     tail = run_audit(job.settings(), *flags, script=script)
 
     assert tail.stdout.splitlines() == ["one", "two", LOGIN.decode(), LOGIN.decode(), "three"]
-    assert f"{topic}-0: offsets 1 to 4 cannot be read, reading on behind them" in tail.stderr
-    assert f"{topic}-0: offsets 8 to 9 cannot be read, reading on behind them" in tail.stderr
+    assert f"{topic}-0: offsets 1 to 4 cannot be read and are skipped" in tail.stderr
+    assert f"{topic}-0: offsets 8 to 9 cannot be read and are skipped" in tail.stderr
 
 
 def test_the_dashboard_reads_on_behind_what_it_cannot_read(job: Job) -> None:
@@ -241,7 +241,7 @@ def test_the_dashboard_reads_on_behind_what_it_cannot_read(job: Job) -> None:
     send_batch(job.admin, topic, 0, bomb(4, 30_000_000))
     settings = load_settings(job.settings())
     board = Board(State(settings, 60))
-    feed = Feed(settings, board, silent_log())
+    feed = Feed(settings, board, SILENT)
     feed.start()
     feed.tell([Start(topic, 0, 0)])
     try:

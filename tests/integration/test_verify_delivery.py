@@ -650,7 +650,7 @@ def test_a_signal_ends_it_in_one_line(
         wait_until(lambda: any(tmp_path.iterdir()), "its temporary folder")
         process.send_signal(number)
         _, errors = process.communicate(timeout=10)
-    assert errors.splitlines() == ["stopped before the end: nothing can be said"]
+    assert errors.splitlines() == ["stopped before the end, so there is no result"]
     assert process.returncode == 1
     assert list(tmp_path.iterdir()) == [], "temporary files are left"
 

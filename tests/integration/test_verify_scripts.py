@@ -318,7 +318,7 @@ def test_quiet_seconds_without_a_broker_are_no_success(start: Start) -> None:
     settings = {"KAFKA_BOOTSTRAP_SERVERS": address}
     tail = start("metrics", "any", "--timeout", "0.5", settings=settings)
     assert tail.wait() == 1
-    assert tail.log_lines == [f"no broker answers at {address}"]
+    assert tail.log_lines == [f"no broker answers at {address}; check KAFKA_BOOTSTRAP_SERVERS"]
 
 
 @pytest.mark.parametrize(
@@ -407,4 +407,4 @@ def test_wrong_settings_end_it_with_a_line_each(start: Start) -> None:
 def test_metrics_that_are_off_cannot_be_read(start: Start) -> None:
     tail = start("metrics", "")
     assert tail.wait() == 2
-    assert tail.log_lines == ["METRICS_TOPIC: set to nothing, so there is no topic to read"]
+    assert tail.log_lines == ["METRICS_TOPIC: is empty, so there is no topic to read; set it"]

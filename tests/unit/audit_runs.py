@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kafka_processor.audit.entries import UNKNOWN, Names
+from kafka_processor.audit.findings import Text, Violation
+from kafka_processor.audit.inputs import InputReader, unreadable_entry
+from kafka_processor.audit.joining import Partition
+from kafka_processor.audit.judging import Rules
+from kafka_processor.audit.lines import MAX_LINES, LineReader
+from kafka_processor.audit.plan import Stretch
+from kafka_processor.audit.records import RecordReader, envelope
+from kafka_processor.audit.recount import Claim
+from kafka_processor.audit.retention import Lane
+from kafka_processor.audit.spill import Spill
 from kafka_processor.metrics import MessageMetrics
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.records import SummaryRecord
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.unreadable.batch_search import UnreadableBatch
 from tests.unit.pipeline_runs import KEY, NOW, PARTITION, message, settings
-from verify.audit.entries import UNKNOWN, Names
-from verify.audit.findings import Text, Violation
-from verify.audit.inputs import InputReader, unreadable_entry
-from verify.audit.joining import Partition
-from verify.audit.judging import Rules
-from verify.audit.lines import MAX_LINES, LineReader
-from verify.audit.plan import Stretch
-from verify.audit.records import RecordReader, envelope
-from verify.audit.recount import Claim
-from verify.audit.retention import Lane
-from verify.audit.spill import Spill
 
 SETTINGS = settings()
 TOPICS = ("processed-output", "cleaned-data", "processed-errors", "metrics-output")

@@ -1,4 +1,4 @@
-"""Who may know what: the Kafka client behind few modules, the pure core without clock and I/O."""
+"""Which module may import which: the layers, the Kafka client in few modules, a pure core."""
 
 import ast
 import subprocess
@@ -12,21 +12,32 @@ import pytest
 import kafka_processor
 
 PACKAGE = Path(kafka_processor.__file__).parent
-ROOMS = ("dashboard", "ops", "replay", "telemetry", "lineage")
-"""Optional features: each a package of its own that is loaded only where it is asked for."""
+COMMANDS = ("audit", "dashboard", "replay", "tail")
+"""Packages that `commands.py` loads when the command is run."""
+INTEGRATIONS = ("ops", "telemetry", "lineage")
+"""Packages that `startup/integrations.py` loads if a setting enables them."""
+OPTIONAL = (*COMMANDS, *INTEGRATIONS)
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
     for path in PACKAGE.rglob("*.py")
 }
 """Files by name, such as `config` and `clients.kafka_errors`."""
 LAYERS = (
-    {"endpoints", "heartbeat", "message_id", "outcomes", "record_limits", "settings"},
-    {"records"},
+    {
+        "errors",
+        "heartbeat",
+        "message_id",
+        "outcomes",
+        "record_limits",
+        "settings",
+        "timing",
+    },
+    {"endpoints", "records"},
     {"event", "serializer"},
     {"checks", "config"},
-    {"clients", "environment", "metrics", "transformer"},
+    {"clients", "metrics", "transformer"},
     {"terminal", "unprocessed", "unreadable"},
-    {"pipeline"},
+    {"commands", "environment", "pipeline"},
     {"membership", "summary_printer"},
     {"consumer"},
     {"producer", "topics"},
@@ -35,21 +46,24 @@ LAYERS = (
     {"lineage", "ops", "processor"},
     {"telemetry"},
     {"startup"},
-    {"dashboard", "replay"},
+    {"audit", "dashboard", "replay", "tail"},
     {"main"},
     {"__main__"},
 )
 """Packages and modules at the top: each imports only what stands above it in this list."""
 KNOW_KAFKA = {
+    "audit.cluster",
+    "audit.gathering",
+    "audit.reading",
+    "audit.summaries",
     "clients.kafka_errors",
+    "clients.reader_connection",
     "consumer",
     "dashboard.cluster",
-    "dashboard.command",
     "dashboard.feed",
     "delivery.at_least_once",
     "delivery.exactly_once",
     "lineage.run",
-    "main",
     "membership.committed",
     "membership.fence",
     "membership.input_topic",
@@ -58,13 +72,14 @@ KNOW_KAFKA = {
     "ops.families",
     "processor",
     "producer",
-    "replay.command",
     "replay.run",
     "replay.scanning",
     "replay.sending",
     "startup.connecting",
     "startup.daemon",
     "startup.preflight",
+    "tail.tailing",
+    "tail.topic_reader",
     "terminal.endings",
     "topics.configs",
     "topics.creation",
@@ -73,6 +88,9 @@ KNOW_KAFKA = {
     "unreadable.scan",
 }
 PURE = {
+    "audit.entries",
+    "audit.findings",
+    "audit.retention",
     "checks",
     "clients.client_config",
     "dashboard.failures",
@@ -86,6 +104,7 @@ PURE = {
     "dashboard.state",
     "dashboard.timeline",
     "dashboard.totals",
+    "errors",
     "event.decoding",
     "event.headers",
     "event.labels",
@@ -124,6 +143,19 @@ PURE = {
 KNOW_HTTP = {"dashboard.guard", "dashboard.limits", "dashboard.server"}
 """What of the dashboard needs its extra packages."""
 SAID_BY_PURE = {
+    "audit.entries",
+    "audit.findings",
+    "audit.inputs",
+    "audit.joining",
+    "audit.judging",
+    "audit.lines",
+    "audit.order",
+    "audit.personal",
+    "audit.plan",
+    "audit.records",
+    "audit.recount",
+    "audit.retention",
+    "audit.summaries",
     "array", "binascii", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
     "functools", "hashlib", "hmac", "ipaddress", "itertools", "json", "math", "msgspec", "operator",
     "re", "socket", "textwrap", "typing",
@@ -171,16 +203,6 @@ def test_few_modules_know_the_server_of_the_dashboard() -> None:
     assert found == KNOW_HTTP
 
 
-def test_rooms_know_nothing_of_each_other() -> None:
-    """But for the figures of `ops`, which telemetry sends."""
-    for name in MODULES:
-        own = name.partition(".")[0]
-        others = tuple(f"kafka_processor.{room}" for room in ROOMS if room != own)
-        found = {m for m, _ in imports(name) if m.startswith(others)} if own in ROOMS else set()
-        shared = {"kafka_processor.ops.families", "kafka_processor.ops.insight"}
-        assert found <= (shared if own == "telemetry" else set()), name
-
-
 @pytest.mark.parametrize("name", sorted(PURE))
 def test_the_pure_core_imports_nothing_that_acts(name: str) -> None:
     for module, taken in imports(name):
@@ -220,25 +242,29 @@ def test_the_settings_know_no_clock_and_no_client() -> None:
         assert not tops & {"confluent_kafka", "time", "socket", "threading", "structlog"}
 
 
-def test_the_daemon_loads_no_room_that_is_not_asked_for() -> None:
-    code = "import kafka_processor.main, sys; print(*sys.modules)"
+def loaded_by(module: str) -> list[str]:
+    code = f"import {module}, sys; print(*sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
-    loaded = answer.stdout.split()
+    return answer.stdout.split()
+
+
+def test_the_daemon_loads_no_optional_package() -> None:
+    loaded = loaded_by("kafka_processor.main, kafka_processor.startup.command")
     assert "kafka_processor.processor" in loaded
-    rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
+    optional = tuple(f"kafka_processor.{package}." for package in OPTIONAL)
     packages = ("prometheus_client", "opentelemetry", "openlineage", "starlette", "uvicorn")
-    assert not [name for name in loaded if name.startswith((*rooms, *packages))]
+    assert not [name for name in loaded if name.startswith((*optional, *packages))]
 
 
-@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] not in ROOMS))
-def test_rooms_have_one_door(name: str) -> None:
-    rooms = tuple(f"kafka_processor.{room}" for room in ROOMS)
-    found = {(name, module, taken) for module, taken in imports(name) if module.startswith(rooms)}
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] not in OPTIONAL))
+def test_optional_packages_are_imported_in_one_place(name: str) -> None:
+    optional = tuple(f"kafka_processor.{package}" for package in OPTIONAL)
+    found = {
+        (name, module, taken) for module, taken in imports(name) if module.startswith(optional)
+    }
     assert found <= {
-        ("main", "kafka_processor.dashboard", "command"),
-        ("main", "kafka_processor.replay", "command"),
         ("startup.integrations", "kafka_processor.ops.insight", "Insight"),
         ("startup.integrations", "kafka_processor.ops.integration", "open_room"),
         ("startup.integrations", "kafka_processor.telemetry.metrics_sender", "MetricsSender"),
@@ -248,25 +274,57 @@ def test_rooms_have_one_door(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] in ROOMS))
-def test_a_room_knows_of_others_only_the_figures(name: str) -> None:
-    room = name.partition(".")[0]
-    others = tuple(f"kafka_processor.{other}" for other in ROOMS if other != room)
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] in OPTIONAL))
+def test_optional_packages_do_not_import_each_other(name: str) -> None:
+    """Except for the metrics of `ops`, which telemetry sends."""
+    own = name.partition(".")[0]
+    others = tuple(f"kafka_processor.{other}." for other in OPTIONAL if other != own)
     found = {module for module, _ in imports(name) if module.startswith(others)}
-    assert not found or room == "telemetry"
+    assert not found or own == "telemetry"
     assert found <= {f"kafka_processor.ops.{module}" for module in ("families", "insight")}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_package_that_only_a_room_needs_is_known_to_it_alone(room: str) -> None:
+AUDIT_MAY_IMPORT = {
+    "clients.kafka_errors",
+    "clients.reader_connection",
+    "config",
+    "environment.reading",
+    "errors",
+    "membership.committed",
+    "records",
+    "terminal.arguments",
+    "terminal.endings",
+    "terminal.printable",
+    "terminal.progress",
+    "terminal.screen",
+    "terminal.streams",
+    "timing",
+    "unreadable.batch_search",
+    "unreadable.probing",
+}
+"""Settings, record types, client configuration, and how to ask the client."""
+RECORD_TYPES = {"MAX_TEXT", "Snapshot", "SummaryRecord", "decode_snapshot"}
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.partition(".")[0] == "audit"))
+def test_the_audit_imports_nothing_that_it_checks(name: str) -> None:
+    """No pipeline, checks, transformer, counts or encoders: it has rules of its own."""
+    for module, taken in imports(name):
+        if module.startswith("kafka_processor.") and not module.startswith("kafka_processor.audit"):
+            assert module.removeprefix("kafka_processor.") in AUDIT_MAY_IMPORT, f"{name}: {module}"
+            assert module != "kafka_processor.records" or taken in RECORD_TYPES, f"{name}: {taken}"
+
+
+@pytest.mark.parametrize("integration", INTEGRATIONS)
+def test_the_library_of_an_integration_is_imported_only_by_it(integration: str) -> None:
     package = {"ops": "prometheus_client", "telemetry": "opentelemetry", "lineage": "openlineage"}
     knowing = {
         name
         for name in MODULES
         for module, _ in imports(name)
-        if module.partition(".")[0] == package.get(room)
+        if module.partition(".")[0] == package[integration]
     }
-    assert all(name.startswith(f"{room}.") for name in knowing)
+    assert all(name.startswith(f"{integration}.") for name in knowing)
 
 
 def test_no_module_is_named_like_one_of_the_standard_library() -> None:

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kafka_processor.audit.entries import Line, Names, OtherInput, Record, StrangeRecord, strings_in
+from kafka_processor.audit.findings import Place, Violation
+from kafka_processor.audit.gathering import Gathering
+from kafka_processor.audit.inputs import InputReader
+from kafka_processor.audit.judging import MAX_PLACES, judge, judge_unknown
+from kafka_processor.audit.lines import MAX_LINES, LineReader
+from kafka_processor.audit.plan import Committed, Span, Wanted, known_key_ids, stretch_of
+from kafka_processor.audit.records import MAX_BYTES, RecordReader, envelope
+from kafka_processor.audit.retention import Retention
+from kafka_processor.audit.spill import BUCKET, MAX_IN_BUCKET, Spill
+from kafka_processor.audit.summaries import MAX_TEXTS, Summaries
 from kafka_processor.records import Snapshot, encode
 from tests.unit.audit_runs import EXACTLY_ONCE, SETTINGS, audited, history
 from tests.unit.pipeline_runs import event
-from verify.audit.entries import Line, Names, OtherInput, Record, StrangeRecord, strings_in
-from verify.audit.findings import Place, Violation
-from verify.audit.gathering import Gathering
-from verify.audit.inputs import InputReader
-from verify.audit.judging import MAX_PLACES, judge, judge_unknown
-from verify.audit.lines import MAX_LINES, LineReader
-from verify.audit.plan import Committed, Span, Wanted, known_key_ids, stretch_of
-from verify.audit.records import MAX_BYTES, RecordReader, envelope
-from verify.audit.retention import Retention
-from verify.audit.spill import BUCKET, MAX_IN_BUCKET, Spill
-from verify.audit.summaries import MAX_TEXTS, Summaries
 
 TOPICS = ("processed-output", "cleaned-data", "processed-errors")
 ID = "user-login-0-5"

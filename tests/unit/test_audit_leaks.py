@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kafka_processor.audit.entries import folded
+from kafka_processor.audit.findings import Place, Text, Violation
 from tests.unit.audit_runs import History, Output, audited, history
 from tests.unit.pipeline_runs import event
-from verify.audit.entries import folded
-from verify.audit.findings import Place, Text, Violation
 
 RAW = {"ip": "2001:db8:AbC::5", "device_id": "Device-593-47-5928"}
 PROCESSED, FILTERED, FAILED, INVALID, SKIPPED = range(5)

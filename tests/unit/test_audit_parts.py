@@ -8,6 +8,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from kafka_processor.audit.entries import (
+    NAME,
+    Line,
+    Message,
+    Names,
+    OtherInput,
+    Record,
+    StrangeRecord,
+    fingerprint,
+)
+from kafka_processor.audit.findings import LOST
+from kafka_processor.audit.inputs import InputReader, masked, stays_unmasked
+from kafka_processor.audit.judging import Judgement, Rules, judge, judge_unknown
+from kafka_processor.audit.order import USERS, Order
+from kafka_processor.audit.plan import Committed, Span, Stretch, Wanted, stretch_of
+from kafka_processor.audit.records import RecordReader
+from kafka_processor.audit.retention import EVERYTHING, Retention
+from kafka_processor.audit.spill import BUCKET, MAX_WAITING, Spill
 from kafka_processor.records import Snapshot, encode
 from tests.unit.audit_runs import (
     AT_LEAST_ONCE,
@@ -20,24 +38,6 @@ from tests.unit.audit_runs import (
 from tests.unit.hostile_events import odd_addresses
 from tests.unit.pipeline_runs import EVENT, PARTITION, event
 from tests.unit.reference import mask as reference_mask
-from verify.audit.entries import (
-    NAME,
-    Line,
-    Message,
-    Names,
-    OtherInput,
-    Record,
-    StrangeRecord,
-    fingerprint,
-)
-from verify.audit.findings import LOST
-from verify.audit.inputs import InputReader, masked, stays_unmasked
-from verify.audit.judging import Judgement, Rules, judge, judge_unknown
-from verify.audit.order import USERS, Order
-from verify.audit.plan import Committed, Span, Stretch, Wanted, stretch_of
-from verify.audit.records import RecordReader
-from verify.audit.retention import EVERYTHING, Retention
-from verify.audit.spill import BUCKET, MAX_WAITING, Spill
 
 ENTRY = InputReader(SETTINGS).entry
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kafka_processor.audit.findings import Violation
 from tests.unit.audit_runs import AT_LEAST_ONCE, History, audited, history
 from tests.unit.hostile_events import events
 from tests.unit.pipeline_runs import EVENT, event
-from verify.audit.findings import Violation
 
 OLD = frozenset({2})
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from kafka_processor.audit.findings import CONTRADICTING, DOUBLED, LOST
 from tests.unit.audit_runs import AT_LEAST_ONCE, History, audited, history
 from tests.unit.pipeline_runs import event
-from verify.audit.findings import CONTRADICTING, DOUBLED, LOST
 
 FIRST = 2
 """The first offset that cannot be read."""

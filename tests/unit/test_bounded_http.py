@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from urllib3.util import Retry
 
 from kafka_processor.endpoints import bounded_http
-from kafka_processor.endpoints.bounded_http import MAX_ANSWER, RedirectRefused
+from kafka_processor.endpoints.bounded_http import MAX_RESPONSE, RedirectRefused
 from kafka_processor.monitoring.losses import Losses
 from kafka_processor.telemetry.span_queue import SpanQueue
 from tests.support import hostile_server as answers
@@ -95,7 +95,7 @@ def test_no_more_of_an_answer_is_read_than_its_beginning(answer: Answer) -> None
         finally:
             tracemalloc.stop()
         assert response.status_code == 200
-        assert len(response.content) <= MAX_ANSWER
+        assert len(response.content) <= MAX_RESPONSE
         assert peak < 2_000_000
         assert_let_go(server, began)
 

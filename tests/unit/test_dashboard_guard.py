@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 
-from kafka_processor.config import SettingsError
 from kafka_processor.dashboard.arguments import Options, parse, token_of
 from kafka_processor.dashboard.guard import HEADERS
 from kafka_processor.dashboard.listening import address_of
 from kafka_processor.dashboard.server import STATIC, application
-from kafka_processor.endpoints.listening import (
-    CannotListen,
-    is_loopback,
-    is_of_this_machine,
-    listen,
-)
+from kafka_processor.endpoints.listening import is_loopback, is_of_this_machine, listen
+from kafka_processor.errors import CannotListenError, SettingsError
 
 TOKEN = "a-token-of-the-test-äöü"
 ROUTES = ["/", "/events", "/static/app.js", "/static/vendor/uplot/uPlot.min.css", "/nothing"]
@@ -88,7 +83,7 @@ def test_on_loopback_nothing_is_asked_for(path: str) -> None:
 def test_elsewhere_every_route_asks_for_the_token(path: str, query: str) -> None:
     answer = get(path, token=TOKEN, loopback=False, query=query, cookie=f"{COOKIE}=wrong")
     assert answer.status == 401
-    assert b"asks for its token" in answer.body
+    assert b"requires its token" in answer.body
     assert "set-cookie" not in answer.headers
     assert TOKEN.encode() not in answer.body
 
@@ -182,11 +177,11 @@ def test_options() -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--port", "65536"], "--port: '65536' is not allowed; allowed: 0 to 65535"),
-        (["--minutes", "0"], "--minutes: '0' is not allowed; allowed: 1 to 60"),
-        (["--host", " "], "--host: empty; give an address or a name of this machine"),
-        (["--what=1"], "--what: there is no such option"),
-        (["--port"], "argument --port: expected one argument"),
+        (["--port", "65536"], "--port: '65536' is not allowed; use an integer from 0 to 65535"),
+        (["--minutes", "0"], "--minutes: '0' is not allowed; use an integer from 1 to 60"),
+        (["--host", " "], "--host: is empty; use an address or a name of this machine"),
+        (["--what=1"], "--what: no such option"),
+        (["--port"], "--port: expected one argument"),
     ],
 )
 def test_wrong_options(arguments: list[str], problem: str) -> None:
@@ -214,7 +209,9 @@ def test_addresses() -> None:
         assert address_of(here, "::1", "a b&c") == f"http://[::1]:{port}/?token=a%20b%26c"
         assert "0.0.0.0" not in address_of(anywhere, "0.0.0.0", None)
         assert "a b" not in address_of(here, "localhost", "a b", is_secret=True)
-        with pytest.raises(CannotListen, match=r"^--port: cannot listen on 127.0.0.1, port \d+: "):
+        with pytest.raises(
+            CannotListenError, match=r"^--port: cannot listen on 127.0.0.1, port \d+: "
+        ):
             listen("127.0.0.1", port, *WORDS)
-    with pytest.raises(CannotListen, match=r"--host"):
+    with pytest.raises(CannotListenError, match=r"--host"):
         listen("no.such.host.invalid", 0, *WORDS)

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import load_settings
 from kafka_processor.environment import project_key
+from kafka_processor.errors import SettingsError
 from kafka_processor.settings.device_key import create_key_file, parse_key, read_key_file
 
 keys = st.binary(min_size=32, max_size=100).filter(

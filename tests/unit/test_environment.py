@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka_processor import config
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import load_settings
 from kafka_processor.environment import project_key
 from kafka_processor.environment import reading as environment
 from kafka_processor.environment.dotenv_file import parse_dotenv
 from kafka_processor.environment.reading import read_environment
+from kafka_processor.errors import SettingsError
 from kafka_processor.main import main
 
 needs_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")

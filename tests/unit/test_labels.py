@@ -4,16 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.audit.inputs import InputReader
+from kafka_processor.config import load_settings
 from kafka_processor.dashboard.state import State
+from kafka_processor.errors import SettingsError
 from kafka_processor.event.labels import is_device_type, is_locale
 from kafka_processor.records import SummaryRecord, encode
+from kafka_processor.tail.summary import summary_view
+from kafka_processor.terminal.screen import Screen
 from tests.unit import summary_runs
 from tests.unit.audit_runs import SETTINGS
 from tests.unit.pipeline_runs import NOW, settings
-from verify.audit.inputs import InputReader
-from verify.screen import Screen
-from verify.verify_summary_data import summary_view
 
 audit_label = InputReader(SETTINGS).label
 

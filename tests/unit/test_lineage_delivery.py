@@ -12,14 +12,14 @@ import pytest
 import requests
 from openlineage.client.event_v2 import RunState
 
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import load_settings
 from kafka_processor.endpoints import bounded_http
+from kafka_processor.errors import CannotConnectError, SettingsError
 from kafka_processor.lineage import delivery as module
 from kafka_processor.lineage.delivery import Delivery
 from kafka_processor.lineage.integration import Lineage
 from kafka_processor.lineage.run import Moment
 from kafka_processor.monitoring.losses import Losses
-from kafka_processor.startup.connecting import ConnectionFailed
 from tests.support import hostile_server as answers
 from tests.support.hostile_server import Answer, hostile
 from tests.support.lineage import events_of
@@ -51,7 +51,7 @@ def states(receiver: Receiver) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("error", "last"), [(None, "COMPLETE"), (ConnectionFailed("no broker"), "FAIL")]
+    ("error", "last"), [(None, "COMPLETE"), (CannotConnectError("no broker"), "FAIL")]
 )
 def test_a_run_from_its_start_to_its_end(
     receiver: Receiver, error: Exception | None, last: str

@@ -12,11 +12,12 @@ from openlineage.client.serde import Serde
 
 from kafka_processor.clients.kafka_errors import describe
 from kafka_processor.config import load_settings
+from kafka_processor.errors import KeyChangedError
 from kafka_processor.lineage.columns import COLUMNS, FILTERS
 from kafka_processor.lineage.datasets import Datasets, namespace_of
 from kafka_processor.lineage.run import Moment, RunOfProcess, reason_of
 from kafka_processor.records import FIELDS, LoginEvent
-from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
+from kafka_processor.summary_printer import SummaryPrinter
 from tests.support.lineage import check_form, not_in_schema, outputs_of
 from tests.unit.pipeline_runs import EVENT, NOW, Run, event, event_without, run
 from tests.unit.summary_runs import Counted, work_of

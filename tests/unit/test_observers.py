@@ -11,7 +11,7 @@ from kafka_processor.monitoring.failure_log import FailureLog
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.monitoring.observers import Observers
 from kafka_processor.ops.insight import Insight
-from kafka_processor.startup.integrations import Sender, _say_farewell
+from kafka_processor.startup.integrations import Sender, _flush
 from tests.support.raising import METHODS, Raising
 from tests.support.told import ToldLog
 
@@ -104,6 +104,6 @@ def test_a_sender_that_raises_at_the_end_keeps_no_other_from_sending() -> None:
             calls.append("wait")
 
     log = ToldLog()
-    _say_farewell([Failing(), Working()], None, Heartbeat(), FailureLog(log.bound))
+    _flush([Failing(), Working()], None, Heartbeat(), FailureLog(log.bound))
     assert calls == ["end", "wait"]
     assert len(log.lines) == 1

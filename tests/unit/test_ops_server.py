@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from kafka_processor.config import Settings, load_settings
-from kafka_processor.endpoints.listening import CannotListen
+from kafka_processor.errors import CannotListenError
 from kafka_processor.heartbeat import TOO_OLD, Heartbeat
 from kafka_processor.ops.client_statistics import read_statistics
 from kafka_processor.ops.collector import FiguresCollector
@@ -125,7 +125,9 @@ def test_each_family_is_there_once_with_two_clients(served: Served) -> None:
 
 def test_a_port_that_is_taken_is_said_in_one_line(served: Served) -> None:
     with (
-        pytest.raises(CannotListen, match=r"OPS_PORT: cannot listen on 127\.0\.0\.1, .*in use"),
+        pytest.raises(
+            CannotListenError, match=r"OPS_PORT: cannot listen on 127\.0\.0\.1, .*in use"
+        ),
         serve("127.0.0.1", served.port, served, served.health),  # type: ignore[arg-type]
     ):
         pass
@@ -133,7 +135,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(served: Served) -> None:
 
 def test_a_host_that_is_none_is_said_in_one_line(served: Served) -> None:
     with (
-        pytest.raises(CannotListen, match="OPS_PORT: cannot listen on no such host"),
+        pytest.raises(CannotListenError, match="OPS_PORT: cannot listen on no such host"),
         serve("no such host", 0, served, served.health),  # type: ignore[arg-type]
     ):
         pass

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kafka_processor.config import SettingsError
-from kafka_processor.environment.openlineage_settings import is_lineage_wanted
-from kafka_processor.environment.otel_settings import wanted_signals
+from kafka_processor.environment.openlineage_settings import is_lineage_enabled
+from kafka_processor.environment.otel_settings import enabled_signals
+from kafka_processor.errors import SettingsError
 
 BOTH = frozenset({"traces", "metrics"})
 HERE = "http://localhost:4318"
@@ -38,7 +38,7 @@ def otlp(**settings: str) -> dict[str, str]:
 def test_a_signal_is_sent_where_it_has_an_endpoint(
     given: dict[str, str], signals: frozenset[str]
 ) -> None:
-    assert wanted_signals(given) == signals
+    assert enabled_signals(given) == signals
 
 
 @pytest.mark.parametrize(
@@ -46,26 +46,26 @@ def test_a_signal_is_sent_where_it_has_an_endpoint(
     [
         (
             otlp(ENDPOINT=HERE, PROTOCOL="grpc"),
-            "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not spoken; set http/protobuf, "
+            "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not supported; use http/protobuf, "
             "and an endpoint for it",
         ),
         (
             otlp(ENDPOINT=HERE, METRICS_PROTOCOL="http/json"),
-            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/json' is not spoken; set http/protobuf, "
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/json' is not supported; use http/protobuf, "
             "and an endpoint for it",
         ),
         *(
             (
                 otlp(TRACES_ENDPOINT=HERE) | otlp(**{name: "/no/such/file"}),
-                f"OTEL_EXPORTER_OTLP_{name}: '/no/such/file' is not allowed; "
-                "allowed: a file that exists",
+                f"OTEL_EXPORTER_OTLP_{name}: '/no/such/file' is not a file; "
+                "use the path of a PEM file",
             )
             for name in ("CERTIFICATE", "TRACES_CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
         ),
         *(
             (
                 otlp(ENDPOINT=address),
-                "OTEL_EXPORTER_OTLP_ENDPOINT: no address of the form http://localhost:4318",
+                "OTEL_EXPORTER_OTLP_ENDPOINT: is not a URL; use the form http://localhost:4318",
             )
             for address in ("localhost:4318", "grpc://a:4317", "http://", "http://[", "http://a:x")
         ),
@@ -73,7 +73,7 @@ def test_a_signal_is_sent_where_it_has_an_endpoint(
 )
 def test_what_cannot_be_sent_to_is_one_line(given: dict[str, str], line: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        wanted_signals(given)
+        enabled_signals(given)
     assert raised.value.lines == [line]
 
 
@@ -101,13 +101,13 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_lineage_is_told_where_its_client_is_configured(
     given: dict[str, str], is_wanted: bool
 ) -> None:
-    assert is_lineage_wanted(given) is is_wanted
+    assert is_lineage_enabled(given) is is_wanted
 
 
 @pytest.mark.parametrize("place", ["work/openlineage.yml", "home/.openlineage/openlineage.yml"])
 def test_a_file_where_the_client_looks_for_it_configures_it(nowhere: Path, place: str) -> None:
     (nowhere / place).touch()
-    assert is_lineage_wanted({})
+    assert is_lineage_enabled({})
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -116,15 +116,15 @@ def test_a_home_that_may_not_be_searched_has_no_file(monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "stat", refuse)
-    assert not is_lineage_wanted({})
+    assert not is_lineage_enabled({})
 
 
 def test_a_file_that_is_named_has_to_be_there(nowhere: Path) -> None:
     file = nowhere / "lineage.yml"
-    with pytest.raises(SettingsError, match=r"^OPENLINEAGE_CONFIG: .* is not allowed; a file"):
-        is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+    with pytest.raises(SettingsError, match=r"^OPENLINEAGE_CONFIG: .* is not a file; use "):
+        is_lineage_enabled({"OPENLINEAGE_CONFIG": str(file)})
     file.touch()
-    assert is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+    assert is_lineage_enabled({"OPENLINEAGE_CONFIG": str(file)})
 
 
 @pytest.mark.parametrize("is_named", [True, False])
@@ -134,8 +134,8 @@ def test_a_file_that_others_may_write_is_refused(nowhere: Path, is_named: bool) 
     file.touch()
     file.chmod(0o666)
     with pytest.raises(SettingsError, match=f"chmod go-w {file}"):
-        is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)} if is_named else {})
-    assert not is_lineage_wanted({"OPENLINEAGE_DISABLED": "true"})
+        is_lineage_enabled({"OPENLINEAGE_CONFIG": str(file)} if is_named else {})
+    assert not is_lineage_enabled({"OPENLINEAGE_DISABLED": "true"})
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")
@@ -144,12 +144,12 @@ def test_a_file_of_another_user_in_the_working_folder_is_refused(nowhere: Path) 
     file.touch()
     os.chown(file, 12345, 12345)
     with pytest.raises(SettingsError, match="another user"):
-        is_lineage_wanted({})
-    assert is_lineage_wanted({"OPENLINEAGE_CONFIG": str(file)})
+        is_lineage_enabled({})
+    assert is_lineage_enabled({"OPENLINEAGE_CONFIG": str(file)})
 
 
 def test_a_working_folder_that_is_gone_has_no_file(nowhere: Path) -> None:
     (nowhere / "work").rmdir()
-    assert not is_lineage_wanted({})
+    assert not is_lineage_enabled({})
     (nowhere / "home" / ".openlineage" / "openlineage.yml").touch()
-    assert is_lineage_wanted({})
+    assert is_lineage_enabled({})

@@ -9,6 +9,8 @@ from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka_processor.audit.entries import NOTHING
+from kafka_processor.audit.inputs import replayed_message
 from kafka_processor.pipeline import Pipeline
 from tests.unit import reference
 from tests.unit.pipeline_runs import (
@@ -25,8 +27,6 @@ from tests.unit.pipeline_runs import (
     run,
     settings,
 )
-from verify.audit.entries import NOTHING
-from verify.audit.inputs import replayed_message
 
 TOO_OLD = (1, NOW - 60_001)
 

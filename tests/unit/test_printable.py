@@ -9,18 +9,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kafka_processor.config import Settings, load_settings
-from kafka_processor.replay.progress import Progress
 from kafka_processor.startup.logs import create_log
-from kafka_processor.terminal.endings import say
+from kafka_processor.tail.cleaned import cleaned_view
+from kafka_processor.tail.errors import errors_view
+from kafka_processor.tail.metrics import metrics_view
+from kafka_processor.tail.processed import processed_view
+from kafka_processor.tail.summary import MAX_KEYS, summary_view
+from kafka_processor.tail.tailing import Tail, View, print_heading
+from kafka_processor.terminal.endings import print_error
 from kafka_processor.terminal.printable import printable
+from kafka_processor.terminal.progress import Progress
+from kafka_processor.terminal.screen import Screen
 from tests.unit.pipeline_runs import settings
-from verify.screen import Screen
-from verify.tailing import Tail, View, note
-from verify.verify_cleaned_data import cleaned_view
-from verify.verify_metrics import metrics_view
-from verify.verify_processed_errors import errors_view
-from verify.verify_processed_output import processed_view
-from verify.verify_summary_data import MAX_KEYS, summary_view
 
 EVIL = "a\x1b[2J\x1b]0;x\x07\x9b2J\r\n\u2028\u202e\u200b\ud800\U000e0001b"
 SHOWN = r"a\u001b[2J\u001b]0;x\u0007\u009b2J\u000d\u000a\u2028\u202e\u200b\ud800\udb40\udc01b"
@@ -61,12 +61,13 @@ def test_a_line_of_the_log(log_format: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_lines_beside_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    say(EVIL, EVIL)
+    print_error(EVIL)
+    print_error(EVIL)
     progress = Progress()
     progress.note(EVIL)
     progress.show(EVIL)
     assert capsys.readouterr().err.splitlines() == [SHOWN] * 4
-    note(f"one\n{EVIL.replace(chr(10), '')}")
+    print_heading(f"one\n{EVIL.replace(chr(10), '')}")
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 

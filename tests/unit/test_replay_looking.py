@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 
 from kafka_processor.replay.candidates import State
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.run import MAX_FORGED, Replay
 from kafka_processor.replay.selection import Selection
+from kafka_processor.terminal.progress import Progress
 from tests.unit.pipeline_runs import settings
 
 TIME = 1_720_576_825_120

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from kafka_processor.replay.candidates import Candidates, State
-from kafka_processor.replay.progress import Progress
 from kafka_processor.replay.report import Report, with_named_ones
+from kafka_processor.terminal.progress import Progress
 
 
 def candidates(**states: int) -> Candidates:

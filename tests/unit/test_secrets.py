@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kafka_processor.config import SettingsError, load_settings
+from kafka_processor.config import load_settings
+from kafka_processor.errors import SettingsError
 
 SECRET_KEY = "5ec4e7010203040506" * 4
 SECRETS = {

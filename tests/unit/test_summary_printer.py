@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kafka_processor.errors import KeyChangedError
 from kafka_processor.outcomes import ErrorType
 from kafka_processor.records import Snapshot
-from kafka_processor.summary_printer import KeyChangedError, SummaryPrinter
+from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.transformer import former_key_id, key_id
 from tests.unit.pipeline_runs import NOW, settings
 from tests.unit.summary_runs import Counted, work_of

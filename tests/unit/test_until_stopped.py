@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from kafka_processor.errors import TopicsNotReadyError
 from kafka_processor.startup.daemon import until_stopped
-from kafka_processor.topics.creation import TopicsNotReady
 
 
 def test_the_answer_arrives() -> None:
@@ -15,9 +15,9 @@ def test_the_answer_arrives() -> None:
 
 def test_an_exception_arrives() -> None:
     def fail() -> int:
-        raise TopicsNotReady("missing output topics: a")
+        raise TopicsNotReadyError("missing output topics: a")
 
-    with pytest.raises(TopicsNotReady, match="missing output topics: a"):
+    with pytest.raises(TopicsNotReadyError, match="missing output topics: a"):
         until_stopped(fail, threading.Event(), lambda: None)
 
 
