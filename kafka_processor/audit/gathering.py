@@ -1,6 +1,7 @@
 """Reads input and outputs once each, and stores the entries to be joined in the spill."""
 
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from typing import Final
 
 from confluent_kafka import Message
@@ -17,8 +18,10 @@ from kafka_processor.audit.retention import Lane, Retention
 from kafka_processor.audit.spill import BUCKET, Spill
 from kafka_processor.audit.unreadable import Unreadable
 from kafka_processor.config import Settings
-from kafka_processor.event.headers import UNREADABLE_HEADERS, read_headers
 
+_read_headers: Final = methodcaller("headers")
+"""Raises for a name that is not UTF-8, unlike `message.headers()`."""
+_UNREADABLE_HEADERS: Final = (SystemError, UnicodeError)
 LINE_RECORDS: Final = 50
 """Metrics records requested at once: each has up to 1,000 lines and 256 KiB."""
 
@@ -194,8 +197,8 @@ class Gathering:
 def _headers(message: Message) -> Headers:
     """Returns None also if a name is not UTF-8: no replay and no daemon writes such headers."""
     try:
-        headers: Headers = read_headers(message)
-    except UNREADABLE_HEADERS:
+        headers: Headers = _read_headers(message)
+    except _UNREADABLE_HEADERS:
         return None
     return headers
 
@@ -203,7 +206,7 @@ def _headers(message: Message) -> Headers:
 def output_headers(message: Message) -> Headers:
     """Returns the headers of an output record, which should have none; one empty if unreadable."""
     try:
-        headers: Headers = read_headers(message)
-    except UNREADABLE_HEADERS:
+        headers: Headers = _read_headers(message)
+    except _UNREADABLE_HEADERS:
         return [("", None)]
     return headers
