@@ -80,7 +80,7 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
-        # Where to start is decided in placing.py, so that a gap is seen and named.
+        # Where to start is decided in start_offsets.py, so that a gap is seen and named.
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
     }

@@ -2,8 +2,9 @@
 
 from confluent_kafka import KafkaError
 
+from kafka_processor.clients.delivery_reports import FailedRecord
 from kafka_processor.delivery.refused import MAX_BATCH, SMALLEST_LATE, Refused
-from kafka_processor.producer import BatchFailed, FailedRecord
+from kafka_processor.producer import BatchFailed
 from tests.unit.pipeline_runs import settings
 from tests.unit.summary_runs import Counted, work_of
 
