@@ -1,23 +1,24 @@
-"""The one producer: publishes the records of a batch and commits them with its offsets.
+"""The one producer: produces the records of a batch and commits them with its offsets.
 
-Two ways of delivery (`exactly_once.py`, `at_least_once.py`) share one life: `begin`, `produce` for
-each record, `commit` (which runs in the background), `finish` (which waits for it), and `recover`
-after any failure. A failed batch is never half done: `recover` leaves nothing of it visible
-(exactly once) or uncommitted (at least once), and the caller goes back to the committed offsets.
+The two delivery guarantees (`delivery/exactly_once.py`, `delivery/at_least_once.py`) share one life
+cycle: `begin`, `produce` for each record, `commit` (which runs in the background), `advance_commit`
+until `is_committing` is False, `finish`, and `recover` after any failure. A failed batch is never
+half done: `recover` leaves nothing of it visible (exactly once) or uncommitted (at least once), and
+the caller goes back to the committed offsets.
 """
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from kafka_processor.clients.background_commit import BackgroundCommit, CommitThread, Patience
 from kafka_processor.clients.client_config import ClientConfig, producer_config
+from kafka_processor.clients.delivery_reports import DeliveryReports, FailedRecord
 from kafka_processor.clients.disposal import free_in_background
-from kafka_processor.clients.kafka_errors import describe, describe_refusal, error_of, is_purged
+from kafka_processor.clients.kafka_errors import describe, describe_refusal, error_of
 from kafka_processor.config import Settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.errors import ProducerRefusedError
@@ -25,22 +26,13 @@ from kafka_processor.record_limits import RecordLimits
 from kafka_processor.records import OutputRecord
 
 GRACE: Final = 2.0
-"""Seconds that a commit may overrun its timeout before it is given up."""
-REPORT_WAIT: Final = 0.1
-"""Seconds after a failed commit in which the client tells of a record that failed."""
+"""Seconds that a commit may overrun its timeout before it is abandoned."""
 FULL_QUEUE_WAIT: Final = 1.0
-"""Seconds in which a full queue has to take another record: a stop has to wait for it."""
-
-
-class FailedRecord(NamedTuple):
-    """A record that could not be delivered."""
-
-    error: KafkaError
-    topic: str
+"""Seconds that a full queue has to take another record: a stop has to wait for that."""
 
 
 class BatchFailed(Exception):
-    """The batch is not delivered; `recover` and go back to the committed offsets."""
+    """The batch is not delivered: `recover`, and go back to the committed offsets."""
 
     def __init__(
         self,
@@ -55,7 +47,7 @@ class BatchFailed(Exception):
 
 
 class OutputProducer(ABC):
-    """One producer for all outputs. Not thread-safe, but for the commit it runs itself."""
+    """The `Output` of the loop. Not thread-safe, except for the commit that it runs itself."""
 
     def __init__(
         self,
@@ -66,7 +58,7 @@ class OutputProducer(ABC):
         client_options: ClientConfig | None = None,
     ) -> None:
         self.limits = limits
-        """Of the output topics; the next client heeds what they are then."""
+        """Of the output topics; each new client is configured by what they are then."""
         self._settings = settings
         self._options: ClientConfig = {**(client_options or {}), "logger": logger}
         self._commit_timeout = settings.transaction_timeout
@@ -76,24 +68,24 @@ class OutputProducer(ABC):
         self._client: Producer | None = None
         self._is_ready = False
         self._commits = CommitThread()
-        self._failures: list[FailedRecord] = []
-        """Records of this client that could not be delivered."""
+        self._reports = DeliveryReports()
+        """Of this client."""
         self._reset()
 
     def _reset(self) -> None:
-        self._failures.clear()
+        self._reports.failed.clear()
         self._background: BackgroundCommit | None = None
         self._is_open = False
         self._offsets: list[TopicPartition] = []
 
     def start(self) -> None:
-        """Makes the client ready to publish.
+        """Makes the client ready to produce.
 
         Raises KafkaException while it is not: call again; ProducerRefusedError.
         """
         if self._client is None:
-            self._failures = []
-            self._client = self._new_client(self._failures)
+            self._reports = DeliveryReports()
+            self._client = self._new_client(self._reports)
             self._reset()
         try:
             self._take_over(self._client)
@@ -107,13 +99,12 @@ class OutputProducer(ABC):
         self._is_ready = True
 
     def demand_properties(self) -> None:
-        """Raises KafkaException for properties that the client does not take. Reaches no broker."""
-        free_in_background([self._new_client([])])
+        """Raises KafkaException for properties that the client rejects. Reaches no broker."""
+        free_in_background([self._new_client(DeliveryReports())])
 
-    def _new_client(self, failures: list[FailedRecord]) -> Producer:
+    def _new_client(self, reports: DeliveryReports) -> Producer:
         config = producer_config(self._settings, self.limits.smallest) | self._options
-        note = partial(_note_failed_delivery, failures)
-        return Producer(config | {"on_delivery": note})
+        return Producer(config | {"on_delivery": reports.take})
 
     def recover(self) -> None:
         """Ends whatever is open, with a new client where need be.
@@ -127,33 +118,38 @@ class OutputProducer(ABC):
             self._drop_client()
         self.start()
 
-    def is_fenced(self) -> bool:
-        """After a failure: whether another process is known to have taken our place."""
+    def probe_fence(self) -> bool:
+        """Returns whether another process is known to own our transactional id."""
         return False
 
     def serve(self) -> None:
-        """Takes what the client has to tell; its statistics would pile up in an idle process."""
+        """Calls the client's callbacks; its statistics would pile up in an idle process."""
         if self._client and self._background is None:
             self._client.poll(0)
 
+    @property
     def is_committing(self) -> bool:
-        """Whether there is reason to wait for the commit: it has not ended, nor is it overdue."""
+        """Whether `finish` would have to wait: the commit has not ended, nor is it overdue."""
         commit = self._background
-        if commit is None or self._failures or commit.is_overdue:
+        if commit is None or self._reports.failed or commit.is_overdue:
             return False
         return not self._has_ended(commit)
 
     def wait(self, timeout: float) -> bool:
-        """Waits for the background, at most `timeout` seconds; True if `finish` need not wait."""
-        commit = self._background
-        return commit is None or commit.finished.wait(timeout) or commit.is_overdue
+        """Waits up to `timeout` seconds for the background; returns whether `finish` may follow."""
+        if self._background:
+            self._background.finished.wait(timeout)
+        return not self.is_committing
+
+    def advance_commit(self) -> None:  # noqa: B027
+        """Takes the next step of the commit in flight that is for the polling thread to take."""
 
     def begin(self) -> None:
         """Opens the batch. Raises BatchFailed."""
         self._is_open = True
 
     def produce(self, records: Iterable[OutputRecord]) -> None:
-        """Publishes records; waits while the client's queue is full. Raises BatchFailed."""
+        """Produces records; waits while the client's queue is full. Raises BatchFailed."""
         client = self._ready_client()
         produce = client.produce
         for topic, key, value in records:
@@ -184,7 +180,7 @@ class OutputProducer(ABC):
             return
 
     def commit(self, offsets: list[TopicPartition]) -> None:
-        """Begins to commit what was published, and the offsets (not empty) with it.
+        """Begins to commit what was produced, and the offsets (not empty) with it.
 
         Raises BatchFailed.
         """
@@ -197,35 +193,34 @@ class OutputProducer(ABC):
         self._offsets = offsets
         self._background = commit
 
-    def finish(self, timeout: float) -> bool:
-        """Waits for the commit under way; False if there is none. Raises BatchFailed if it failed.
+    def finish(self, timeout: float = 0.0, *, is_in_rebalance: bool = False) -> None:
+        """Takes the result of the commit in flight, for which it waits up to `timeout` seconds.
 
-        A commit whose end is not known has not succeeded: `recover` finds out.
+        Raises BatchFailed if the commit has failed, or has not ended. One whose end is not known
+        has not succeeded: `recover` finds out. Within a rebalance no answer of the group can be
+        heard, and none is waited for.
         """
         commit = self._background
         if commit is None:
-            return False
+            return
         # Behind a record that failed the client sends nothing more, and the commit would wait.
         self._raise_failed_delivery()
         if not commit.finished.wait(timeout):
             self._raise_failed_delivery()
             self._patience.after_giving_up()
             raise BatchFailed("the commit was not answered in time")
-        exception = commit.exception or self._finish_commit(timeout)
-        if self._background is not commit:
-            return True  # a rebalance came in between, for which it was finished already
+        exception = commit.exception or self._end_commit(is_in_rebalance=is_in_rebalance)
         if isinstance(exception, KafkaException):
-            self._wait_for_failed_delivery(self._ready_client())
+            self._reports.wait(self._ready_client())
             self._raise_failed_delivery()
             raise batch_failed(error_of(exception))
         if exception:
             raise exception
         self._patience.after_success(commit.age)
         self._background = None
-        return True
 
     def close(self) -> None:
-        """Throws away what is not delivered; nothing of it is committed. Does not wait."""
+        """Drops what is not delivered; nothing of it is committed. Does not wait."""
         is_hanging = self._background and not self._background.finished.is_set()
         if self._client and not is_hanging:
             self._client.purge()
@@ -237,14 +232,13 @@ class OutputProducer(ABC):
 
     @abstractmethod
     def _take_over(self, client: Producer) -> None:
-        """Makes a new client ready; goes on where a call before has failed."""
+        """Makes a new client ready; continues where an earlier call has failed."""
 
     @abstractmethod
     def _abort(self, client: Producer) -> bool:
-        """Ends what is open, and says whether the client can go on."""
+        """Aborts what is open; returns whether the client can be used further."""
 
     def _has_ended(self, commit: BackgroundCommit) -> bool:
-        """Moves the commit on where that takes the polling thread, and says whether it ended."""
         return commit.finished.is_set()
 
     @property
@@ -252,8 +246,8 @@ class OutputProducer(ABC):
         """Whether the commit under way ends only while the consumer is polled."""
         return False
 
-    def _finish_commit(self, _timeout: float) -> Exception | None:
-        """What is left to do once the background is done; returns what went wrong."""
+    def _end_commit(self, *, is_in_rebalance: bool) -> Exception | None:  # noqa: ARG002
+        """What remains to be done once the background has finished; returns what went wrong."""
         return None
 
     @abstractmethod
@@ -271,17 +265,9 @@ class OutputProducer(ABC):
         return demand
 
     def _raise_failed_delivery(self) -> None:
-        if self._failures:
-            first = self._failures[0]
-            raise BatchFailed(
-                describe_refusal(first.topic, first.error), first.error, list(self._failures)
-            )
-
-    def _wait_for_failed_delivery(self, client: Producer) -> None:
-        """The client fails the commit first, and only then tells of the record that is to blame."""
-        deadline = time.monotonic() + REPORT_WAIT
-        while not self._failures and (left := deadline - time.monotonic()) > 0:
-            client.poll(left)
+        if failed := self._reports.failed:
+            reason = describe_refusal(failed[0].topic, failed[0].error)
+            raise BatchFailed(reason, failed[0].error, list(failed))
 
     def _drop_client(self) -> None:
         """The client ends on a thread of its own: it may be in a call that hangs."""
@@ -295,15 +281,8 @@ class OutputProducer(ABC):
         free_in_background(old)
 
 
-def _note_failed_delivery(
-    failures: list[FailedRecord], error: KafkaError | None, message: Message
-) -> None:
-    if error and not is_purged(error):
-        failures.append(FailedRecord(error, message.topic() or ""))
-
-
 def _refused_at_once(error: KafkaError, topic: str) -> BatchFailed:
-    """The client itself does not take the record."""
+    """The client itself rejects the record."""
     return BatchFailed(describe_refusal(topic, error), error, [FailedRecord(error, topic)])
 
 

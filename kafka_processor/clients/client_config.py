@@ -76,7 +76,7 @@ def consumer_config(settings: Settings) -> ClientConfig:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "isolation.level": "read_committed",
-        # membership/placing.py decides start offsets, so that a gap is noticed and logged.
+        # membership/start_offsets.py decides start offsets, so that a gap is noticed and logged.
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
     }

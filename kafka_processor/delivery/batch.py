@@ -1,4 +1,4 @@
-"""A batch while it is open: what is published together, and committed with one set of offsets."""
+"""A batch: what is produced together, and committed with one set of offsets."""
 
 import time
 from collections.abc import Mapping
@@ -6,27 +6,27 @@ from typing import Final
 
 from kafka_processor.metrics import MAX_BYTES, MAX_LINES, MessageMetrics
 from kafka_processor.pipeline import Work, merge
-from kafka_processor.producer import OutputProducer
+from kafka_processor.ports import Output
 from kafka_processor.record_limits import MAX_OVERHEAD
 
 MAX_AGE: Final = 0.2
 """Seconds after which a batch is committed, however much there is still to read."""
 MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of its messages' values with which a batch is full; what it publishes is hardly more."""
+"""Bytes of message values with which a batch is full; what it produces is hardly more."""
 
 
 def room(limit: int, messages: int, size: int) -> int:
-    """How many more messages fit where there are so many, of `size` bytes."""
+    """How many messages fit beside `messages` of `size` bytes; `limit`: that a batch may have."""
     return max(limit - messages, 0) if size < MAX_BATCH_BYTES else 0
 
 
 class Batch:
-    """Publishes records as they come, and metrics lines a thousand at a time."""
+    """Produces records as they come, and metrics lines a thousand at a time."""
 
-    def __init__(self, producer: OutputProducer, metrics_topic: str | None) -> None:
-        """Opens it. Raises BatchFailed, as all that publishes does."""
+    def __init__(self, producer: Output, metrics_topic: str | None) -> None:
+        """Opens the batch. Raises BatchFailed, as all that produces does."""
         self.works: dict[int, Work] = {}
-        """By partition: what was published, without its records and lines."""
+        """By partition: what was produced, without its records and lines."""
         self.messages = 0
         self.size = 0
         """Bytes of the messages' values."""
@@ -36,7 +36,7 @@ class Batch:
         self._seconds = 0.0
         self._began = time.monotonic()
         self.closed: float | None = None
-        """When its commit began, by `time.monotonic()`; None: it has not."""
+        """When its commit began, by `time.monotonic()`; None: it has not begun."""
         producer.begin()
 
     @property
@@ -44,7 +44,7 @@ class Batch:
         return time.monotonic() - self._began >= MAX_AGE
 
     def publish(self, works: Mapping[int, Work]) -> None:
-        """Publishes what was worked on, by partition, and takes it over."""
+        """Produces the records and lines of works, by partition, and takes the works over."""
         self.messages += sum(work.messages for work in works.values())
         try:
             for work in works.values():
@@ -63,7 +63,7 @@ class Batch:
         return 0.0 if self.closed is None else time.monotonic() - self.closed
 
     def close(self) -> None:
-        """Publishes what is left to publish before the commit."""
+        """Produces the remaining metrics lines, before the commit begins."""
         self.closed = time.monotonic()
         self._publish_lines(len(self._lines))
 

@@ -20,14 +20,14 @@ from kafka_processor.record_limits import RecordLimits
 from kafka_processor.topics.configs import broker_setting
 
 START_TIMEOUT: Final = 1.0
-"""Seconds for one try to take over the transactional id; the next try goes on with it."""
+"""Seconds for one attempt to take over the transactional id; the next attempt continues it."""
 ABORT_TIMEOUT: Final = 1.0
 LAST_ABORT_TIMEOUT: Final = 0.4
-"""Seconds for it while the process ends."""
+"""Seconds for an abort while the process ends."""
 FIRST_PATIENCE: Final = 3.0
-"""Seconds until a commit is first given up; many times what one takes. The call that sends the
+"""Seconds until a commit is first abandoned; many times what one takes. The call that sends the
 offsets is known to hang, in spite of its timeout, when a coordinator dies (librdkafka issues 5456
-and 5511), and a new client, which costs a tenth of a second, gets over it."""
+and 5511); a new client, which costs a tenth of a second, does not."""
 
 
 def transactional_id(settings: Settings) -> str:
@@ -51,8 +51,8 @@ class ExactlyOnceProducer(OutputProducer):
     ) -> None:
         super().__init__(settings, consumer, limits, logger, client_options)
         self._patience = Patience(FIRST_PATIENCE, settings.transaction_timeout + GRACE)
-        # One id for the life of the process: a new client under it ends, and shuts out, what the
-        # one before has left open.
+        # One id for the life of the process: a new client under it aborts what its predecessor
+        # left open, and fences it.
         self._options.setdefault("transactional.id", transactional_id(settings))
         self._options["transaction.timeout.ms"] = round(settings.transaction_timeout * 1000)
 
@@ -66,12 +66,12 @@ class ExactlyOnceProducer(OutputProducer):
     def close(self) -> None:
         super().close()
         if self._client and self._is_open:
-            # Else readers would wait for its end until the broker finds it overdue.
+            # Otherwise readers wait until the broker finds the transaction overdue.
             with suppress(KafkaException):
                 self._client.abort_transaction(LAST_ABORT_TIMEOUT)
 
-    def is_fenced(self) -> bool:
-        """Asks by ending what is open, which only the owner of the transactional id may."""
+    def probe_fence(self) -> bool:
+        """Aborts the open transaction, which only the owner of the transactional id may."""
         if self._client is None:
             return False
         try:
@@ -107,9 +107,9 @@ class ExactlyOnceProducer(OutputProducer):
         return f"{reason} (transaction.max.timeout.ms={limit}); set it to {seconds:g} or less"
 
     def _abort(self, client: Producer) -> bool:
-        # A record that failed, or is thrown away on its way, leaves a gap in the sequence numbers
-        # that fails the next transaction: then only a new client helps.
-        if self._failures or not self._is_abortable() or len(client):
+        # A record that failed, or is dropped in flight, leaves a gap in the sequence numbers that
+        # fails the next transaction: then only a new client helps.
+        if self._reports.failed or not self._is_abortable() or len(client):
             return False
         try:
             client.abort_transaction(ABORT_TIMEOUT)
@@ -124,7 +124,7 @@ class ExactlyOnceProducer(OutputProducer):
         return isinstance(exception, KafkaException) and error_of(exception).txn_requires_abort()
 
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
-        # Of the caller's thread, the one that polls: a later generation would not be checked.
+        # Read on the thread that polls, now: a later generation would hide a rebalance.
         group = self._consumer.group_metadata()
         deadline = time.monotonic() + self._commit_timeout
         client = self._ready_client()
@@ -138,7 +138,8 @@ class ExactlyOnceProducer(OutputProducer):
 
 
 def _repeat(call: Callable[[float], Any], deadline: float) -> None:
-    """Repeats a call that fails for now: one that timed out may have succeeded, and says so."""
+    """Repeats a call until `deadline` while its error is retriable; a repeated call that has
+    succeeded before returns at once."""
     while True:
         try:
             call(max(deadline - time.monotonic(), 0.1))

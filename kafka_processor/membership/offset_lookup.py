@@ -11,7 +11,13 @@ from kafka_processor.clients.kafka_errors import error_of
 from kafka_processor.config import Settings
 from kafka_processor.membership.committed import CommittedOffset, committed_offsets
 from kafka_processor.membership.input_topic import InputTopic
-from kafka_processor.membership.placing import Past, Placement, Start, is_of_other_topic, place
+from kafka_processor.membership.start_offsets import (
+    Past,
+    StartOffset,
+    StartReason,
+    decide_start,
+    is_of_other_topic,
+)
 from kafka_processor.membership.trouble import Trouble
 
 LOOKUP_TIMEOUT: Final = 1.0
@@ -44,7 +50,7 @@ class OffsetLookup:
         self._is_begun = False
         """The group has committed offsets of the topic, or the topic is younger than this
         process."""
-        self._last: dict[int, Placement] = {}
+        self._last: dict[int, StartOffset] = {}
         """Where this process has started each partition last."""
 
     def expect_new_topic(self) -> None:
@@ -57,7 +63,7 @@ class OffsetLookup:
         partitions: Collection[int],
         out_of_range: Collection[int],
         is_reading: bool,
-    ) -> list[Placement]:
+    ) -> list[StartOffset]:
         """Of those that are known; `out_of_range`: those that cannot be read where they were left.
 
         The others are not: with a broker away, or while the broker still ends the transaction of a
@@ -69,7 +75,7 @@ class OffsetLookup:
             return []
         if not is_reading:
             self._timeout = LOOKUP_TIMEOUT
-        found: list[Placement] = []
+        found: list[StartOffset] = []
         try:
             topic_id = self._topic.look(self._timeout)
             if topic_id is not None and not (is_reading and self._topic.has_changed):
@@ -81,7 +87,7 @@ class OffsetLookup:
             self._trouble.complain("cannot look up committed offsets yet", error_of(exception))
             self._is_one_by_one = True
             self._timeout = min(2 * self._timeout, LOOKUP_TIMEOUT)
-        self._last |= {placement.partition: placement for placement in found}
+        self._last |= {each.partition: each for each in found}
         if len(found) < len(partitions):
             now = time.monotonic()
             self._next = now + max(PAUSE, PAUSE_OF_READER * (now - began) if is_reading else 0)
@@ -107,7 +113,7 @@ class OffsetLookup:
         partitions: Sequence[int],
         out_of_range: Collection[int],
         topic_id: str,
-    ) -> Iterator[Placement]:
+    ) -> Iterator[StartOffset]:
         for found in committed_offsets(client, self._name, partitions, self._timeout):
             if found.error:
                 self._trouble.complain("cannot look up committed offsets yet", found.error)
@@ -115,19 +121,19 @@ class OffsetLookup:
             past = self._past(client, found)
             is_usable = past.committed is not None and found.partition not in out_of_range
             if is_usable and not is_of_other_topic(past, topic_id):
-                yield Placement(
+                yield StartOffset(
                     past.partition,
                     found.offset,
                     found.offset,
                     past.metadata,
-                    start=Start.COMMITTED,
+                    reason=StartReason.COMMITTED,
                     topic_id=topic_id,
                 )
             else:
                 low, high = client.get_watermark_offsets(
                     TopicPartition(self._name, found.partition), timeout=self._timeout
                 )
-                yield place(past, topic_id, low, high, starts_at_end=self._reset == "latest")
+                yield decide_start(past, topic_id, low, high, starts_at_end=self._reset == "latest")
 
     def _past(self, client: Consumer, found: CommittedOffset) -> Past:
         last = self._last.get(found.partition)
@@ -158,12 +164,16 @@ class OffsetLookup:
                 raise KafkaException(found.error)
         return False
 
-    def _log_starts(self, client: Consumer, found: Sequence[Placement]) -> None:
+    def _log_starts(self, client: Consumer, found: Sequence[StartOffset]) -> None:
         """Names the partitions that start without a committed offset."""
-        new = {each.partition: each.offset for each in found if each.start is Start.NEW_PARTITION}
+        new = {
+            each.partition: each.offset
+            for each in found
+            if each.reason is StartReason.NEW_PARTITION
+        }
         if new:
             self._log.info("new partitions are read from their beginning", starts_at=new)
-        reset = {each.partition: each.offset for each in found if each.start is Start.RESET}
+        reset = {each.partition: each.offset for each in found if each.reason is StartReason.RESET}
         if not reset:
             return
         if self._has_summary(client):

@@ -26,8 +26,8 @@ class Positions:
         arrive, so each look at the same place takes longer to come."""
         self._polled = 0.0
 
-    def place(self, partition: int, offset: int, now: float) -> None:
-        """The partition is placed anew: what was found at this offset before was not committed."""
+    def start(self, partition: int, offset: int, now: float) -> None:
+        """The partition starts again: what was found at this offset before was not committed."""
         self._cleared.pop(partition, None)
         self._patience.pop(partition, None)
         self.move(partition, offset, now)

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import Settings
 from kafka_processor.delivery.batch import Batch
-from kafka_processor.membership.placing import Placement, Start
+from kafka_processor.membership.start_offsets import StartOffset, StartReason
 from kafka_processor.monitoring.failed_messages import FailedMessages
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.monitoring.skipped import SkippedBacklog
@@ -35,20 +35,20 @@ class LoopLog(Observer):
     def turned(self) -> None:
         self._report(at_once=False)
 
-    def placed(self, placement: Placement) -> None:
-        if placement.start in (Start.GAP, Start.NEW_TOPIC):
-            committed = placement.committed
+    def started(self, start: StartOffset) -> None:
+        if start.reason in (StartReason.GAP, StartReason.NEW_TOPIC):
+            committed = start.committed
             if committed is None:
-                committed = self._committed.get(placement.partition)
+                committed = self._committed.get(start.partition)
             self._log.error(
                 "messages were deleted before they were read",
-                partition=placement.partition,
+                partition=start.partition,
                 committed=committed,
-                resumes_at=placement.offset,
-                messages=placement.gap if placement.start is Start.GAP else "not known",
-                why=placement.start.value,
+                resumes_at=start.offset,
+                messages=start.gap if start.reason is StartReason.GAP else "not known",
+                why=start.reason.value,
             )
-            self._totals["gone_unread"] += placement.gap
+            self._totals["gone_unread"] += start.gap
 
     def committed(self, batch: Batch, seconds: float) -> None:
         now = time.monotonic()

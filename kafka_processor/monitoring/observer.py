@@ -8,7 +8,7 @@ thread, between two steps of the work: they must not wait. What they raise does 
 from collections.abc import Collection, Mapping, Sequence
 
 from kafka_processor.delivery.batch import Batch
-from kafka_processor.membership.placing import Placement
+from kafka_processor.membership.start_offsets import StartOffset
 from kafka_processor.pipeline import Message, Work
 from kafka_processor.producer import BatchFailed
 
@@ -19,7 +19,7 @@ class Observer:
     def turned(self) -> None:
         """The loop has come round; several times a second, also while nothing arrives."""
 
-    def placed(self, placement: Placement) -> None:
+    def started(self, start: StartOffset) -> None:
         """A partition of ours goes on at a position, at the start or after a failure."""
 
     def revoked(self, partitions: Collection[int]) -> None:
@@ -31,7 +31,7 @@ class Observer:
     def polling(self) -> None:
         """The loop is about to ask for messages."""
 
-    def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
+    def processed(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
         """Messages were worked on, by partition; nothing of them is committed yet."""
 
     def published(self, batch: Batch, seconds: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.delivery.batch import Batch
-from kafka_processor.membership.placing import Placement
+from kafka_processor.membership.start_offsets import StartOffset
 from kafka_processor.monitoring.failure_log import FailureLog
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.pipeline import Message, Work
@@ -26,8 +26,8 @@ class Observers(Observer):
     def turned(self) -> None:
         self._call(lambda each: each.turned())
 
-    def placed(self, placement: Placement) -> None:
-        self._call(lambda each: each.placed(placement))
+    def started(self, start: StartOffset) -> None:
+        self._call(lambda each: each.started(start))
 
     def revoked(self, partitions: Collection[int]) -> None:
         self._call(lambda each: each.revoked(partitions))
@@ -38,8 +38,8 @@ class Observers(Observer):
     def polling(self) -> None:
         self._call(lambda each: each.polling())
 
-    def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
-        self._call(lambda each: each.worked(polled, works))
+    def processed(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
+        self._call(lambda each: each.processed(polled, works))
 
     def published(self, batch: Batch, seconds: float) -> None:
         self._call(lambda each: each.published(batch, seconds))

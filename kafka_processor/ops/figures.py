@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kafka_processor.delivery.batch import Batch
-from kafka_processor.membership.placing import Placement
+from kafka_processor.membership.start_offsets import StartOffset
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.ops.client_statistics import ClientStatistics, read_statistics
 from kafka_processor.ops.histogram import Histogram
@@ -85,18 +85,18 @@ class Figures(Observer):
         self._placed: dict[int, tuple[int | None, int]] = {}
         """Committed offset and start offset when a partition was last placed."""
 
-    def placed(self, placement: Placement) -> None:
-        place = placement.committed, placement.offset
-        if self._placed.get(placement.partition) != place:  # else only a batch has failed
-            self.gone_unread += placement.gap
-            self._placed[placement.partition] = place
-        self.by_partition[placement.partition] += 0
-        if known := self._partitions.get(placement.partition):
-            known.position = known.polled = placement.offset
+    def started(self, start: StartOffset) -> None:
+        place = start.committed, start.offset
+        if self._placed.get(start.partition) != place:  # else only a batch has failed
+            self.gone_unread += start.gap
+            self._placed[start.partition] = place
+        self.by_partition[start.partition] += 0
+        if known := self._partitions.get(start.partition):
+            known.position = known.polled = start.offset
         else:
             self.moves["assigned"] += 1
-            self._partitions[placement.partition] = _Partition(
-                position=placement.offset, polled=placement.offset, moved=time.monotonic()
+            self._partitions[start.partition] = _Partition(
+                position=start.offset, polled=start.offset, moved=time.monotonic()
             )
 
     def revoked(self, partitions: Collection[int]) -> None:
@@ -110,7 +110,7 @@ class Figures(Observer):
             if self._partitions.pop(partition, None):
                 self.moves[how] += 1
 
-    def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
+    def processed(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
         for number, messages in polled.items():
             work = works[number]
             self.processing_times.add(work.seconds / len(messages), len(messages))

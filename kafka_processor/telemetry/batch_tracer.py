@@ -32,7 +32,7 @@ class BatchTracer(Observer):
     def polling(self) -> None:
         self._poll_began = time.monotonic()
 
-    def worked(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
+    def processed(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
         if works:
             self._gathered.add_work(polled, works, self._poll_began)
             self._poll_began = time.monotonic()  # where the next slice is of the same poll

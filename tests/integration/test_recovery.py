@@ -10,7 +10,8 @@ from kafka_processor.config import load_settings
 from kafka_processor.consumer import InputConsumer
 from kafka_processor.delivery.exactly_once import ExactlyOnceProducer
 from kafka_processor.errors import ConsumerEndedError
-from kafka_processor.membership.placing import Placement
+from kafka_processor.loop_state import State
+from kafka_processor.membership.start_offsets import StartOffset
 from kafka_processor.monitoring.observer import Observer
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.processor import Processor
@@ -31,8 +32,8 @@ class HeldConsumer(InputConsumer):
 
     is_held = False
 
-    def place_waiting(self) -> list[Placement]:
-        return [] if self.is_held else super().place_waiting()
+    def start_waiting(self) -> list[StartOffset]:
+        return [] if self.is_held else super().start_waiting()
 
 
 class FailingProducer(ExactlyOnceProducer):
@@ -119,14 +120,18 @@ def test_an_exception_in_a_stop_leaves_group_and_transaction(
         job, SESSION_TIMEOUT="60", TRANSACTION_TIMEOUT="60"
     )
     processor.start(lambda: False, lambda: None)
-    run_until(processor, lambda: bool(consumer.owned), "its partition")
+    run_until(
+        processor,
+        lambda: bool(consumer.owned) and processor.state is State.IDLE,
+        "the commit of where its partition starts",
+    )
     producer.begin()
     producer.produce([(job.topics["errors"], None, b"{}")])
 
     def fail(_deadline: float) -> bool:
         raise ConsumerEndedError("in the middle of a stop")
 
-    monkeypatch.setattr(processor, "_finish", fail)
+    monkeypatch.setattr(processor, "_settle", fail)
     with pytest.raises(ConsumerEndedError):
         processor.stop(2)
     wait_until(lambda: job.members() == {}, "an empty group", 5)
@@ -157,8 +162,7 @@ def make_processor(
 
 def run_until(processor: Processor, condition: Callable[[], bool], what: str) -> None:
     def turn_and_look() -> bool:
-        turns: list[None] = []
-        processor.run(lambda: len(turns) > 1, lambda: turns.append(None))
+        processor.turn()
         return condition()
 
     wait_until(turn_and_look, what)

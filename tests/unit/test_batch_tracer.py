@@ -96,7 +96,7 @@ class Loop:
         work = Work(first + count, outcomes=outcomes, seconds=seconds)
         work.trace_parents = [parent.encode() for parent in parents]
         messages: list[Message] = [Polled(first + number) for number in range(count)]
-        self.tracer.worked({partition: messages}, {partition: work})
+        self.tracer.processed({partition: messages}, {partition: work})
         return {partition: work}
 
     def publish(self, batch: FakeBatch, seconds: float) -> None:

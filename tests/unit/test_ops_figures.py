@@ -7,7 +7,7 @@ import pytest
 from msgspec.json import encode
 
 from kafka_processor.delivery.batch import Batch
-from kafka_processor.membership.placing import Placement
+from kafka_processor.membership.start_offsets import StartOffset
 from kafka_processor.ops import figures as module
 from kafka_processor.ops.client_statistics import InputPartition
 from kafka_processor.ops.figures import SAMPLE, Figures
@@ -59,13 +59,13 @@ class Committed:
 
 
 def place(figures: Figures, partition: int, offset: int, gap: int = 0) -> None:
-    figures.placed(Placement(partition, offset, offset, None, gap))
+    figures.started(StartOffset(partition, offset, offset, None, gap))
 
 
 def work_on(figures: Figures, partition: int, first: int, created: list[int | None]) -> Work:
     outcomes: Counter[Any] = Counter(processed=len(created))
     work = Work(next_offset=first + len(created), outcomes=outcomes, seconds=0.001)
-    figures.worked({partition: [Message(each) for each in created]}, {partition: work})
+    figures.processed({partition: [Message(each) for each in created]}, {partition: work})
     return work
 
 

@@ -20,23 +20,23 @@ def polled_for(positions: Positions, seconds: float, start: float) -> list[float
 
 def test_a_partition_that_does_not_move_is_suspected_once() -> None:
     positions = Positions()
-    positions.place(0, 7, 0.0)
+    positions.start(0, 7, 0.0)
     assert polled_for(positions, 60, 0.0) == [STANDSTILL]
 
 
 def test_one_that_is_placed_anew_at_the_same_offset_is_suspected_again() -> None:
     """What stood in for its records was given up with its batch."""
     positions = Positions()
-    positions.place(0, 7, 0.0)
+    positions.start(0, 7, 0.0)
     assert polled_for(positions, 10, 0.0)
-    positions.place(0, 7, 10.0)
+    positions.start(0, 7, 10.0)
     assert polled_for(positions, 10, 10.0) == [10.0 + STANDSTILL]
 
 
 def test_each_look_at_one_place_takes_longer_to_come() -> None:
     """Data that is slow to arrive would else be thrown away again and again."""
     positions = Positions()
-    positions.place(0, 7, 0.0)
+    positions.start(0, 7, 0.0)
     looks = []
     for tenth in range(10_000):
         now = tenth / 10

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 
+from kafka_processor.clients.delivery_reports import FailedRecord
 from kafka_processor.delivery.batch import Batch
 from kafka_processor.delivery.refused import MAX_BATCH, SMALLEST_LATE, Refused
 from kafka_processor.pipeline import Work
-from kafka_processor.producer import BatchFailed, FailedRecord
+from kafka_processor.producer import BatchFailed
 from kafka_processor.records import OutputRecord
 from tests.unit.pipeline_runs import settings
 from tests.unit.summary_runs import Counted, work_of

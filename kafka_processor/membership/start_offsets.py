@@ -8,7 +8,7 @@ import msgspec
 from kafka_processor.records import decode_snapshot
 
 
-class Start(Enum):
+class StartReason(Enum):
     """Why a partition starts where it does."""
 
     COMMITTED = "the group has read it up to there"
@@ -19,7 +19,7 @@ class Start(Enum):
 
 
 @dataclass(frozen=True)
-class Placement:
+class StartOffset:
     """Where a partition starts, and what was stored with its committed offset."""
 
     partition: int
@@ -28,7 +28,7 @@ class Placement:
     metadata: str | None
     gap: int = 0
     """Messages that retention deleted before they were read."""
-    start: Start = Start.COMMITTED
+    reason: StartReason = StartReason.COMMITTED
     topic_id: str = ""
     """Of the topic that it is an offset of; empty where the broker has no topic ids."""
 
@@ -65,24 +65,26 @@ def _topic_of_snapshot(past: Past) -> str:
     return snapshot.topic_id if snapshot.next_offset == past.committed else ""
 
 
-def place(past: Past, topic_id: str, low: int, high: int, *, starts_at_end: bool) -> Placement:
+def decide_start(
+    past: Past, topic_id: str, low: int, high: int, *, starts_at_end: bool
+) -> StartOffset:
     """Returns where a partition that holds the offsets from `low` to `high` starts.
 
     `starts_at_end`: what AUTO_OFFSET_RESET says.
     """
 
-    def at(offset: int, start: Start, gap: int = 0) -> Placement:
-        return Placement(
-            past.partition, offset, past.committed, past.metadata, gap, start, topic_id
+    def at(offset: int, reason: StartReason, gap: int = 0) -> StartOffset:
+        return StartOffset(
+            past.partition, offset, past.committed, past.metadata, gap, reason, topic_id
         )
 
     stopped_at = past.started_at if past.committed is None else past.committed
     if is_of_other_topic(past, topic_id) or (stopped_at is not None and stopped_at > high):
-        return at(low, Start.NEW_TOPIC)
+        return at(low, StartReason.NEW_TOPIC)
     if stopped_at is not None:
         if stopped_at < low:
-            return at(low, Start.GAP, low - stopped_at)
-        return at(stopped_at, Start.COMMITTED)
+            return at(low, StartReason.GAP, low - stopped_at)
+        return at(stopped_at, StartReason.COMMITTED)
     if past.is_of_begun_topic:
-        return at(low, Start.NEW_PARTITION)
-    return at(high if starts_at_end else low, Start.RESET)
+        return at(low, StartReason.NEW_PARTITION)
+    return at(high if starts_at_end else low, StartReason.RESET)
