@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from kafka_processor.consumer import ConsumerEnded
+from kafka_processor.delivery.batch import MAX_AGE
 from kafka_processor.loop_state import State
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.processor import Processor
@@ -175,6 +176,15 @@ class LoopMachine(RuleBasedStateMachine):
     def turn(self, fate: Fate, answers_at_once: bool, turns: int) -> None:
         self.turns(turns, fate, answers_at_once)
 
+    @rule(kinds=kinds, turns=st.integers(2, 4))
+    def work_beside_a_commit(self, kinds: Sequence[str], turns: int) -> None:
+        """Leaves a commit in flight and, mostly, messages that are processed meanwhile."""
+        for _ in range(turns):
+            for partition in self.broker.partitions:
+                self.send(partition, kinds[:2])
+            self.time.sleep(MAX_AGE)
+            self.turns(1, Fate.COMMITTED, answers_at_once=False)
+
     @rule()
     def answer(self) -> None:
         self.output.answer()
@@ -236,10 +246,10 @@ class LoopMachine(RuleBasedStateMachine):
         if is_before_turn:
             self.work(["good"], 1)
 
-    @rule(has_answers=st.booleans(), can_start=st.booleans())
-    def cut(self, has_answers: bool, can_start: bool) -> None:
+    @rule(undecided=st.sets(numbers), can_start=st.booleans())
+    def cut(self, undecided: Collection[int], can_start: bool) -> None:
         """Committed offsets cannot be looked up, or the producer not be recovered, for a while."""
-        self.input.has_answers, self.output.can_start = has_answers, can_start
+        self.input.undecided, self.output.can_start = undecided, can_start
 
     @precondition(lambda self: not self.input.fenced_for)
     @rule(seconds=st.sampled_from([0.5, 2.0]))
@@ -308,7 +318,7 @@ class LoopMachine(RuleBasedStateMachine):
         """Nothing was lost: once all is well, every message gets its outcome."""
         if self.input.fenced_for:
             self.join_again()
-        self.cut(has_answers=True, can_start=True)
+        self.cut(undecided=(), can_start=True)
         self.output.fate, self.output.answers_at_once = Fate.COMMITTED, True
         self.assign()
         for _ in range(TURNS):
