@@ -30,6 +30,7 @@ from kafka_processor.loop_state import State
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.processor import Processor
 from kafka_processor.records import Snapshot, decode_snapshot
+from kafka_processor.recovery import MAX_PAUSE
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.transformer import key_id
 from tests.support.fakes import (
@@ -224,6 +225,18 @@ class LoopMachine(RuleBasedStateMachine):
         self.turns(1, self.output.fate, self.output.answers_at_once)
         if comes_back:
             self.input.assign(partitions)
+
+    @rule(partitions=some, fate=st.sampled_from(Fate))
+    def fail_and_revoke(self, partitions: Collection[int], fate: Fate) -> None:
+        """A batch fails, and partitions go before their offsets are looked up again."""
+        self.input.undecided = partitions
+        self.work(["good"], 1)
+        self.time.sleep(MAX_AGE)
+        self.turns(2, fate, answers_at_once=True)
+        self.time.sleep(MAX_PAUSE)
+        self.turns(2, Fate.COMMITTED, answers_at_once=True)
+        self.revoke(partitions, Fate.COMMITTED, comes_back=True)
+        self.input.undecided = ()
 
     @rule()
     def assign(self) -> None:
