@@ -185,6 +185,7 @@ class Processor:
         is_new_topic = start.reason is StartReason.NEW_TOPIC
         if is_new_topic:
             self._summary.restart(partition)
+            self._refused.forget([partition])  # other messages have these offsets now
         elif why_restart:
             self._log.warning(
                 "counts restart", partition=partition, offset=start.offset, why=why_restart

@@ -68,7 +68,7 @@ class LoopLog(Observer):
 
     def stopped(self) -> None:
         self._report(at_once=True)
-        self._log.info("worked off by this process", **self._totals)
+        self._log.info("processed by this process", **self._totals)
 
     def _report(self, at_once: bool) -> None:
         now = time.monotonic()

@@ -135,8 +135,8 @@ class FakeInput:
         self._started: dict[int, tuple[str, int]] = {}
         """The topic id and offset where each partition was started last."""
         self._topic_id = ""
-        self.has_answers = True
-        """Whether brokers answer what is looked up."""
+        self.undecided: Collection[int] = ()
+        """Partitions whose committed offset cannot be looked up now."""
 
     @property
     def owned(self) -> frozenset[int]:
@@ -220,16 +220,16 @@ class FakeInput:
 
     def start_waiting(self) -> list[StartOffset]:
         topic = self.broker.topic
-        if not self.has_answers or (self._positions and self._topic_id != topic.topic_id):
+        if self._positions and self._topic_id != topic.topic_id:
             return []
         self._topic_id = topic.topic_id
         found = []
-        for partition in sorted(self._waiting):
+        for partition in sorted(self._waiting.difference(self.undecided)):
             start = self._start(partition)
             found.append(start)
             self._positions[partition] = start.offset
             self._started[partition] = topic.topic_id, start.offset
-        self._waiting.clear()
+            self._waiting.remove(partition)
         return found
 
     def _start(self, partition: int) -> StartOffset:
@@ -442,6 +442,8 @@ class FakeOutput:
         commit, self.commit_in_flight = self.commit_in_flight, None
         self.records = None
         if commit is None or commit.is_settled or commit.fate is not Fate.LATE:
+            return
+        if any(self._broker.rejects(record) for record in commit.records):
             return
         # In a transaction the broker has checked the generation when it took the offsets.
         if (self._is_exactly_once or self._is_ours(commit)) and not commit.has_changed():

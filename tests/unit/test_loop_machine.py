@@ -24,11 +24,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from kafka_processor.delivery.batch import MAX_AGE
 from kafka_processor.errors import ConsumerEndedError
 from kafka_processor.loop_state import State
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.processor import Processor
 from kafka_processor.records import Snapshot, decode_snapshot
+from kafka_processor.recovery import MAX_PAUSE
 from kafka_processor.summary_printer import SummaryPrinter
 from kafka_processor.transformer import key_id
 from tests.support.fakes import (
@@ -175,6 +177,15 @@ class LoopMachine(RuleBasedStateMachine):
     def turn(self, fate: Fate, answers_at_once: bool, turns: int) -> None:
         self.turns(turns, fate, answers_at_once)
 
+    @rule(kinds=kinds, turns=st.integers(2, 4))
+    def work_beside_a_commit(self, kinds: Sequence[str], turns: int) -> None:
+        """Leaves a commit in flight and, mostly, messages that are processed meanwhile."""
+        for _ in range(turns):
+            for partition in self.broker.partitions:
+                self.send(partition, kinds[:2])
+            self.time.sleep(MAX_AGE)
+            self.turns(1, Fate.COMMITTED, answers_at_once=False)
+
     @rule()
     def answer(self) -> None:
         self.output.answer()
@@ -215,6 +226,18 @@ class LoopMachine(RuleBasedStateMachine):
         if comes_back:
             self.input.assign(partitions)
 
+    @rule(partitions=some, fate=st.sampled_from(Fate))
+    def fail_and_revoke(self, partitions: Collection[int], fate: Fate) -> None:
+        """A batch fails, and partitions go before their offsets are looked up again."""
+        self.input.undecided = partitions
+        self.work(["good"], 1)
+        self.time.sleep(MAX_AGE)
+        self.turns(2, fate, answers_at_once=True)
+        self.time.sleep(MAX_PAUSE)
+        self.turns(2, Fate.COMMITTED, answers_at_once=True)
+        self.revoke(partitions, Fate.COMMITTED, comes_back=True)
+        self.input.undecided = ()
+
     @rule()
     def assign(self) -> None:
         self.input.assign(self.broker.partitions)
@@ -236,10 +259,10 @@ class LoopMachine(RuleBasedStateMachine):
         if is_before_turn:
             self.work(["good"], 1)
 
-    @rule(has_answers=st.booleans(), can_start=st.booleans())
-    def cut(self, has_answers: bool, can_start: bool) -> None:
+    @rule(undecided=st.sets(numbers), can_start=st.booleans())
+    def cut(self, undecided: Collection[int], can_start: bool) -> None:
         """Committed offsets cannot be looked up, or the producer not be recovered, for a while."""
-        self.input.has_answers, self.output.can_start = has_answers, can_start
+        self.input.undecided, self.output.can_start = undecided, can_start
 
     @precondition(lambda self: not self.input.fenced_for)
     @rule(seconds=st.sampled_from([0.5, 2.0]))
@@ -308,7 +331,7 @@ class LoopMachine(RuleBasedStateMachine):
         """Nothing was lost: once all is well, every message gets its outcome."""
         if self.input.fenced_for:
             self.join_again()
-        self.cut(has_answers=True, can_start=True)
+        self.cut(undecided=(), can_start=True)
         self.output.fate, self.output.answers_at_once = Fate.COMMITTED, True
         self.assign()
         for _ in range(TURNS):

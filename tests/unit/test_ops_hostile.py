@@ -241,10 +241,10 @@ def test_a_page_with_a_defect_is_500_without_its_text() -> None:
 
 def test_a_reason_with_a_brokers_text_is_printable_and_short() -> None:
     with serving() as (port, _, health):
-        health.set_source(lambda: "getting over: \x1b[2J\r\nX-Header: y" + "x" * 10_000)
+        health.set_source(lambda: "recovering from: \x1b[2J\r\nX-Header: y" + "x" * 10_000)
         status, text = get(port, "/readyz")
     assert status == 503
-    assert text.startswith("getting over: \\u001b[2J\\u000d\\u000aX-Header: y")
+    assert text.startswith("recovering from: \\u001b[2J\\u000d\\u000aX-Header: y")
     assert len(text) < 600
 
 
