@@ -9,18 +9,13 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dev.login_faults import FAULTS
-from kafka_processor.outcomes import Outcome
+from kafka_processor.outcomes import ERROR_TYPES, OUTCOMES, Outcome
 
 OLD_AGE: Final = 300.0
 """Seconds; far over the default of MAX_MESSAGE_AGE."""
-EXPECTED_OUTCOMES: Final[tuple[Outcome, ...]] = (
-    "processed",
-    "filtered",
-    "skipped",
-    "parse_error",
-    "missing_field",
-    "invalid_field",
-    "transform_error",
+_OF_FAULTS: Final = {fault.expected_outcome for fault in FAULTS}
+EXPECTED_OUTCOMES: Final[tuple[Outcome, ...]] = tuple(
+    each for each in OUTCOMES if each in _OF_FAULTS or each not in ERROR_TYPES
 )
 _ACCEPTED_VERSION: Final = "2.3.0"
 _OTHER_VERSIONS: Final = ("2.2.9", "2.4.0", "1.0.0", "2.3", "2.3.0-beta")

@@ -19,17 +19,6 @@ OutputRecord = tuple[str, bytes | None, bytes]
 MAX_TEXT: Final = 1024
 """Code points of the longest text that a field may have."""
 
-FIELDS: Final = (
-    "user_id",
-    "ip",
-    "device_id",
-    "app_version",
-    "device_type",
-    "timestamp",
-    "locale",
-)
-"""The listed fields, in the order in which errors name them."""
-
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 Timestamp = int | float | Text
 Content = dict[str, str | int | float | msgspec.Raw | None]
@@ -45,6 +34,10 @@ class LoginEvent(Struct, gc=False, kw_only=True):
     device_type: Text
     timestamp: Timestamp
     locale: Text
+
+
+FIELDS: Final = LoginEvent.__struct_fields__
+"""The listed fields, in the order in which errors name them."""
 
 
 class ProcessedRecord(Struct, gc=False, kw_only=True):

@@ -45,8 +45,8 @@ class State:
         self._window = window
         self._timeline = Timeline(window)
         self._summary = SummaryTotals(
-            settings.consumer_group,
-            settings.input_topic,
+            group=settings.consumer_group,
+            topic=settings.input_topic,
             is_device_type=labels(is_device_type, settings.device_type_labels),
             is_locale=labels(is_locale, settings.locale_labels),
         )

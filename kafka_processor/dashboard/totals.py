@@ -64,9 +64,9 @@ class SummaryTotals:
 
     def __init__(
         self,
+        *,
         group: str,
         topic: str,
-        *,
         is_device_type: IsLabel = is_device_type,
         is_locale: IsLabel = is_locale,
     ) -> None:

@@ -9,7 +9,7 @@ from math import inf, isinf
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from kafka_processor.records import FIELDS, LoginEvent
 
@@ -36,14 +36,9 @@ class _SmallEvent(LoginEvent, gc=False):
     """Any type, because only then does the decoder pass floats to `float_hook`."""
 
 
-class _RawFields(Struct, gc=False):
-    user_id: Raw = _ABSENT
-    ip: Raw = _ABSENT
-    device_id: Raw = _ABSENT
-    app_version: Raw = _ABSENT
-    device_type: Raw = _ABSENT
-    timestamp: Raw = _ABSENT
-    locale: Raw = _ABSENT
+_RawFields: Final = msgspec.defstruct(
+    "_RawFields", [(name, Raw, _ABSENT) for name in FIELDS], gc=False
+)
 
 
 def _float(text: str) -> float:

@@ -1,10 +1,10 @@
-"""What a replay has found and done, for people and for programs. No value of a message in it."""
+"""What a replay has found and done, for people and for programs. Holds no value of a message."""
 
 import textwrap
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kafka_processor.message_id import Position, id_at
 from kafka_processor.replay.candidates import GONE, Candidates, State
@@ -15,8 +15,47 @@ WIDTH: Final = 80
 EXAMPLES: Final = 5
 """Message ids that the text names, of those that may be many."""
 _LABEL_WIDTH: Final = 15
-DISTRUSTED: Final = (State.CONTRADICTED, State.PENDING)
-"""Not sent on the word of their records."""
+
+
+class _Group(NamedTuple):
+    """Chosen messages that this run does not send, and how they are reported."""
+
+    title: str
+    key: str
+    """In the JSON object."""
+    states: tuple[State, ...]
+    remark: str | None = None
+    """Follows their ids in the text; None: they were sent before, and are only counted."""
+
+
+_GROUPS: Final = (
+    _Group(title="already replayed", key="already_replayed", states=(State.REPEATED,)),
+    _Group(title="no longer there", key="gone", states=GONE, remark=""),
+    _Group(
+        title="refused",
+        key="refused",
+        states=(State.REFUSED,),
+        remark=" (by the broker, or unreadable headers)",
+    ),
+    _Group(
+        title="unreadable",
+        key="unreadable",
+        states=(State.UNREADABLE,),
+        remark=" (the client cannot read them)",
+    ),
+    _Group(
+        title="contradicted",
+        key="contradicted",
+        states=(State.CONTRADICTED,),
+        remark=": other records say that they were processed, or failed otherwise: forged?",
+    ),
+    _Group(
+        title="not processed",
+        key="not_processed_yet",
+        states=(State.PENDING,),
+        remark=": the group has not read them yet, so the records about them are forged",
+    ),
+)
 
 
 class Report:
@@ -33,59 +72,58 @@ class Report:
         forged_copies: Collection[Position] = (),
         forged_copies_found: int = 0,
     ) -> None:
-        """`why_not`: messages that were named and are no candidates. `stopped`: what ended it
-        before it was done. `forged_copies`: the first of them."""
-        self._forged_copies = list(forged_copies)
-        self._forged_copies_found = forged_copies_found
+        """`why_not`: named messages that are not candidates. `stopped`: why the replay ended early.
+        `forged_copies`: the first of them."""
         self._topic = input_topic
         self._candidates = candidates
+        self._why_not = dict(why_not)
         self._repeats_left_out = repeats_left_out
         self._unknown_records = unknown_records
         self._is_dry_run = is_dry_run
         self._stopped = stopped
+        self._forged_copies = list(forged_copies)
+        self._forged_copies_found = forged_copies_found
         self._counts = candidates.counts()
         self._state = State.WAITING if is_dry_run else State.SENT
-        """Of what this run sends, or would."""
-        self._why_not = dict(why_not)
+        """Of the messages that this run sends, or would send."""
 
     @property
     def sent(self) -> int:
         return self._count(State.SENT)
 
     @property
+    def _waiting(self) -> int:
+        return self._count(State.WAITING)
+
+    @property
     def is_complete(self) -> bool:
-        """Whether everything that was chosen was sent, or was before, or (dry run) can be."""
-        unsent = () if self._is_dry_run else (State.WAITING,)
-        left = self._count(*GONE, State.REFUSED, State.UNREADABLE, *DISTRUSTED, *unsent)
-        return not (self._stopped or self._why_not or left)
+        """Whether every chosen message was sent, now or before, or in a dry run can be."""
+        unsent = 0 if self._is_dry_run else self._waiting
+        left = sum(self._count(*group.states) for group in _GROUPS if group.remark is not None)
+        return not (self._stopped or self._why_not or unsent or left)
 
     def for_programs(self) -> dict[str, Any]:
-        """One JSON object; every key is always there."""
+        """Returns one JSON object, always with every key."""
         return {
             "input_topic": self._topic,
             "dry_run": self._is_dry_run,
             "complete": self.is_complete,
             "stopped": self._stopped,
             "chosen": self._chosen(),
-            "to_be_sent": self._count(State.WAITING),
+            "to_be_sent": self._waiting,
             "sent": self.sent,
-            "already_replayed": self._count(State.REPEATED),
-            "gone": self._count(*GONE),
-            "refused": self._count(State.REFUSED),
-            "unreadable": self._count(State.UNREADABLE),
-            "contradicted": self._count(State.CONTRADICTED),
-            "not_processed_yet": self._count(State.PENDING),
+            **{group.key: self._count(*group.states) for group in _GROUPS},
             "forged_copies": self._forged_copies_found,
             "repeats_left_out": self._repeats_left_out,
             "unknown_records": dict(self._unknown_records),
             "by_outcome": {o: n for o in REPLAYABLE if (n := self._count(self._state, outcome=o))},
             "by_partition": {str(p): n for p, n in self._by_partition(self._state).items()},
             "examples": list(self._ids(self._state, limit=EXAMPLES)),
-            "gone_ids": list(self._ids(*GONE)),
-            "refused_ids": list(self._ids(State.REFUSED)),
-            "unreadable_ids": list(self._ids(State.UNREADABLE)),
-            "contradicted_ids": list(self._ids(State.CONTRADICTED)),
-            "not_processed_yet_ids": list(self._ids(State.PENDING)),
+            **{
+                f"{group.key}_ids": list(self._ids(*group.states))
+                for group in _GROUPS
+                if group.remark is not None
+            },
             "forged_copy_ids": [self._id(position) for position in self._forged_copies],
             "not_replayed": {self._id(position): why for position, why in self._why_not.items()},
         }
@@ -100,7 +138,7 @@ class Report:
                 _labelled("such as", self._named(self._state)),
             ]
         lines += self._remarks()
-        if self._is_dry_run and self._count(State.WAITING):
+        if self._is_dry_run and self._waiting:
             lines += ["", f"dry run: nothing was sent. --send sends {_messages(self._waiting)}."]
         elif self._is_dry_run:
             lines += ["", "dry run: there is nothing to send."]
@@ -111,58 +149,36 @@ class Report:
             lines += ["", "nothing was left to send."]
         return "\n".join(lines)
 
-    @property
-    def _waiting(self) -> int:
-        return self._count(State.WAITING)
-
     def _table(self) -> Iterator[str]:
-        columns = {
-            "would be sent" if self._is_dry_run else "sent": (self._state,),
-            "already replayed": (State.REPEATED,),
-            "no longer there": GONE,
-            "refused": (State.REFUSED,),
-            "unreadable": (State.UNREADABLE,),
-            "contradicted": (State.CONTRADICTED,),
-            "not processed": (State.PENDING,),
-            "not sent": () if self._is_dry_run else (State.WAITING,),
+        columns: dict[str, tuple[State, ...]] = {
+            "would be sent" if self._is_dry_run else "sent": (self._state,)
         }
-        shown = {
-            title: states
-            for title, states in columns.items()
-            if title in ("would be sent", "sent", "already replayed") or self._count(*states)
-        }
+        for group in _GROUPS:
+            if group.remark is None or self._count(*group.states):
+                columns[group.title] = group.states
+        if not self._is_dry_run and self._waiting:
+            columns["not sent"] = (State.WAITING,)
         yield f"{_messages(self._chosen())} chosen in {self._topic}"
         yield ""
-        yield " " * _LABEL_WIDTH + "".join(f"  {title:>15}" for title in shown)
-        for outcome in REPLAYABLE:
-            counts = [self._count(*states, outcome=outcome) for states in shown.values()]
+        yield " " * _LABEL_WIDTH + "".join(f"  {title:>15}" for title in columns)
+        rows = {
+            outcome: [self._count(*states, outcome=outcome) for states in columns.values()]
+            for outcome in REPLAYABLE
+        }
+        for outcome, counts in rows.items():
             if any(counts):
                 yield _row(outcome, counts)
-        if sum(any(o == outcome for _, o, _ in self._counts) for outcome in REPLAYABLE) > 1:
-            yield _row("all", [self._count(*states) for states in shown.values()])
+        if len({outcome for _, outcome, _ in self._counts}) > 1:
+            yield _row("all", [self._count(*states) for states in columns.values()])
 
     def _remarks(self) -> Iterator[str]:
-        remarks = []
-        if self._count(*GONE):
-            remarks.append(_labelled("no longer there", self._named(*GONE)))
-        if self._count(State.REFUSED):
-            named = self._named(State.REFUSED)
-            remarks.append(_labelled("refused", f"{named} (by the broker, or unreadable headers)"))
-        if self._count(State.UNREADABLE):
-            named = self._named(State.UNREADABLE)
-            remarks.append(_labelled("unreadable", f"{named} (the client cannot read them)"))
-        if self._count(State.CONTRADICTED):
-            named = self._named(State.CONTRADICTED)
-            why = "other records say that they were processed, or failed otherwise: forged?"
-            remarks.append(_labelled("contradicted", f"{named}: {why}"))
-        if self._count(State.PENDING):
-            named = self._named(State.PENDING)
-            why = "the group has not read them yet, so the records about them are forged"
-            remarks.append(_labelled("not processed", f"{named}: {why}"))
+        remarks = [
+            _labelled(group.title, self._named(*group.states) + group.remark)
+            for group in _GROUPS
+            if group.remark is not None and self._count(*group.states)
+        ]
         if self._forged_copies_found:
-            named = ", ".join(map(self._id, self._forged_copies[:EXAMPLES]))
-            more = self._forged_copies_found - EXAMPLES
-            named += f" and {more:,} more" if more > 0 else ""
+            named = self._first(self._forged_copies, self._forged_copies_found)
             why = "they name a message in replay-of and have another key or value"
             remarks.append(_labelled("no copies", f"{named}: {why}"))
         for position, why in islice(self._why_not.items(), EXAMPLES):
@@ -205,12 +221,13 @@ class Report:
         return id_at(self._topic, *position)
 
     def _named(self, *states: State) -> str:
-        named = ", ".join(self._ids(*states, limit=EXAMPLES))
-        more = self._count(*states) - EXAMPLES
-        if more <= 0:
-            return named
-        hint = " (all with --json)" if states in (GONE, *((each,) for each in DISTRUSTED)) else ""
-        return f"{named} and {more:,} more{hint}"
+        hint = "" if states == (self._state,) else " (all with --json)"
+        return self._first(self._candidates.positions(*states), self._count(*states), hint)
+
+    def _first(self, positions: Iterable[Position], count: int, hint: str = "") -> str:
+        named = ", ".join(map(self._id, islice(positions, EXAMPLES)))
+        more = count - EXAMPLES
+        return f"{named} and {more:,} more{hint}" if more > 0 else named
 
 
 def _messages(count: int) -> str:
@@ -235,6 +252,6 @@ def _labelled(label: str, text: str) -> str:
 def with_named_ones(
     why_not: Mapping[Position, str], candidates: Candidates, named: frozenset[Position]
 ) -> dict[Position, str]:
-    """Also the candidates that were named and that the message itself ruled out."""
+    """Adds the named candidates that the message itself has ruled out."""
     ruled_out = {p: RULED_OUT for p in named if candidates.state_of(p) == State.NOT_CHOSEN}
     return dict(sorted({**why_not, **ruled_out}.items()))

@@ -2,20 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from hypothesis import strategies as st
 
 from kafka_processor.outcomes import ErrorType, Outcome
 from kafka_processor.pipeline import Work
 
-ERROR_TYPES: tuple[ErrorType, ...] = (
-    "parse_error",
-    "missing_field",
-    "invalid_field",
-    "transform_error",
-    "publish_error",
-)
+ERROR_TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
 LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 DIGITS = frozenset("0123456789")
 

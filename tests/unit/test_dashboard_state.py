@@ -3,7 +3,7 @@
 import json
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,6 +15,7 @@ from kafka_processor.dashboard.failures import LATEST, MAX_MESSAGE
 from kafka_processor.dashboard.group import Group, Member
 from kafka_processor.dashboard.snapshot import Snapshot, encode
 from kafka_processor.dashboard.state import MAX_RECORD, State
+from kafka_processor.outcomes import OUTCOMES, ErrorType
 from kafka_processor.terminal.printable import printable
 
 NOW = 1_720_000_000_000
@@ -101,6 +102,8 @@ def test_errors_are_counted_by_type_and_the_latest_shown() -> None:
     assert {each.name: each.recent for each in snapshot.error_types if each.recent} == {
         "missing_field": LATEST + 5
     }
+    labels = {each.name: each.label for each in snapshot.error_types}
+    assert labels == {name: OUTCOMES[name].label for name in get_args(ErrorType)}
 
 
 def test_an_error_is_shown_no_longer_than_the_charts_go_back() -> None:

@@ -57,7 +57,7 @@ def read(totals: SummaryTotals) -> Totals:
 
 @pytest.fixture
 def totals() -> SummaryTotals:
-    return SummaryTotals(GROUP, TOPIC)
+    return SummaryTotals(group=GROUP, topic=TOPIC)
 
 
 def test_the_whole_is_the_sum_over_the_latest_of_each_partition(totals: SummaryTotals) -> None:
@@ -164,7 +164,7 @@ def test_counts_that_began_anew_are_no_growth(totals: SummaryTotals) -> None:
 
 @given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=200), st.integers())))
 def test_any_bytes_are_read(records: list[tuple[bytes, bytes, int]]) -> None:
-    totals = SummaryTotals(GROUP, TOPIC)
+    totals = SummaryTotals(group=GROUP, topic=TOPIC)
     for ending, value, second in records:
         totals.take(f"{GROUP}/{TOPIC}-".encode() + ending, value, second)
     assert read(totals).received == 0
