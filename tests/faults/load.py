@@ -15,7 +15,7 @@ from tests.support.job import Job
 from tests.support.waiting import wait_until
 
 RATE = 1000
-TICK = 0.02
+TICK = 0.05
 USERS = 50
 FIRST_TIMESTAMP = 1_700_000_000
 TIMEOUT = 60.0

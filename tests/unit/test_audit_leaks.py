@@ -160,12 +160,15 @@ PASSING_THROUGH = ("user_id", "app_version", "locale", "content", "replay_of")
 """In these, a value in another case is only told of as not the input's."""
 
 
+def test_nothing_is_found_where_nothing_leaks() -> None:
+    assert audited(made())[0] == []
+
+
 @pytest.mark.parametrize("name", RAW)
 @pytest.mark.parametrize("place", LEAKS)
 @pytest.mark.parametrize("case", CASES)
 def test_a_leak_is_found_and_named_by_its_message(name: str, place: str, case: str) -> None:
     tampered = made()
-    assert audited(tampered)[0] == []
     leak = LEAKS[place]
     is_failed = leak.offset == FAILED and name == "ip"
     raw = CASES[case]("no-address-5" if is_failed else RAW[name])
