@@ -267,9 +267,9 @@ def test_it_goes_on_behind_records_that_it_cannot_read(kafka: Kafka, start: Star
     tail = start("processed_output", topic, "--from-beginning", "--max-messages", "4")
     as_json = start("cleaned_data", topic, "--from-beginning", "--max-messages", "4", "--json")
     tail.ends_well(4)
-    assert f"{topic}-0-0 is no ProcessedRecord" in tail.stdout
+    assert f"{topic}-0-0 is not a ProcessedRecord" in tail.stdout
     assert "\\u001b[2Jgarbage" in tail.stdout, "the raw record"
-    assert f"{topic}-0-1 is no ProcessedRecord: Object missing" in tail.stdout
+    assert f"{topic}-0-1 is not a ProcessedRecord: Object missing" in tail.stdout
     assert f"{topic}-0-2 has no value" in tail.stdout
     assert "user-login-0-4" in tail.stdout
     as_json.ends_well(4)
