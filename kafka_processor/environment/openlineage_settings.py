@@ -56,6 +56,7 @@ def _require_trusted(path: Path, owners: Collection[int] = ()) -> None:
     except OSError as error:
         raise SettingsError(
             [
-                f"{shown(path)} cannot be read ({error.strerror}); correct that, or set OPENLINEAGE_DISABLED=true"
+                f"{shown(path)} cannot be read ({error.strerror}); correct that, or set "
+                "OPENLINEAGE_DISABLED=true"
             ]
         ) from None
