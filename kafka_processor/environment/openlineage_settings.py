@@ -54,4 +54,9 @@ def _require_trusted(path: Path, owners: Collection[int] = ()) -> None:
     except UntrustedFileError as error:
         raise SettingsError([f"{shown(path)} {error}; or set OPENLINEAGE_DISABLED=true"]) from None
     except OSError as error:
-        raise SettingsError([f"{shown(path)} cannot be read ({error.strerror})"]) from None
+        raise SettingsError(
+            [
+                f"{shown(path)} cannot be read ({error.strerror}); correct that, or set "
+                "OPENLINEAGE_DISABLED=true"
+            ]
+        ) from None

@@ -121,7 +121,9 @@ def _read(path: Path, owners: tuple[int, ...] = (), *, may_be_pipe: bool = False
         raise SettingsError([f"{shown(path)} {error}"]) from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or "not a path"
-        raise SettingsError([f"{shown(path)} cannot be read ({reason})"]) from None
+        raise SettingsError(
+            [f"{shown(path)} cannot be read ({reason}); check the path and its permissions"]
+        ) from None
     variables, problems = parse_dotenv(content, [name for name, _ in rules()])
     if problems:
         raise SettingsError([f"{shown(path)}, {problem}" for problem in problems])

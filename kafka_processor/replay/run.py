@@ -7,6 +7,7 @@ other replay can send any more) and before it sends anything.
 
 import threading
 import time
+from collections.abc import Callable, Collection
 from contextlib import closing, suppress
 from secrets import token_bytes
 from typing import Final
@@ -66,16 +67,20 @@ class Replay:
 
     def find(self) -> None:
         """Reads the outputs to their ends."""
-        topics = self.finder.readers
         self._require_topics()
+        self._read_outputs(self.finder.readers, self.finder.read)
+        self.candidates.sort()
+
+    def _read_outputs(
+        self, topics: Collection[str], take: Callable[[str, bytes | None], object]
+    ) -> None:
         what = f"reading {', '.join(topics)}"
         for messages in self._scanner.read(
             self._scanner.spans(topics), lambda done, total: f"{what}: {done:,} of {total:,}"
         ):
             for message in messages:
                 value = message.value()
-                self.finder.read(message.topic() or "", value if isinstance(value, bytes) else None)
-        self.candidates.sort()
+                take(message.topic() or "", value if isinstance(value, bytes) else None)
 
     def _require_topics(self) -> None:
         settings = self._settings
@@ -123,15 +128,7 @@ class Replay:
         if self._committed is None and self.candidates.count(State.WAITING):
             partitions = list(self.candidates.partitions)
             self._committed = self._scanner.committed(self._settings.input_topic, partitions)
-            topics = self.finder.other_topics
-            what = f"reading {', '.join(topics)}"
-            for messages in self._scanner.read(
-                self._scanner.spans(topics), lambda done, total: f"{what}: {done:,} of {total:,}"
-            ):
-                for message in messages:
-                    value = message.value()
-                    raw = value if isinstance(value, bytes) else None
-                    self.finder.weigh(message.topic() or "", raw)
+            self._read_outputs(self.finder.other_topics, self.finder.weigh)
         self.candidates.settle(self._committed or {})
 
     def _look_at(self, message: Message) -> None:

@@ -74,7 +74,7 @@ class TopicScanner:
             "the topics", lambda: self._consumer.list_topics(timeout=REQUEST_TIMEOUT).topics
         )
 
-    def spans(self, topics: Iterable[str]) -> list[Span]:
+    def spans(self, topics: Collection[str]) -> list[Span]:
         """Returns all offsets of the existing topics, uncommitted ones included: reading to the end
         waits until their transactions have ended."""
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from kafka_processor.terminal.streams import guard_streams
 from kafka_processor.timing import Deadline
 
 RESTART_PAUSE: Final = 1.0
@@ -98,6 +99,7 @@ def _start(environment: Mapping[str, str], run_member: Callable[[], int]) -> Bas
 
 
 def _be_member(environment: Mapping[str, str], run_member: Callable[[], int]) -> None:
+    guard_streams()
     os.environ.update(environment)
     watcher = threading.Thread(target=_end_with_parent, daemon=True)
     while True:

@@ -1,5 +1,6 @@
 """The loop of a tail: reads records, formats them, and writes them to stdout."""
 
+import math
 import select
 import sys
 from collections.abc import Callable
@@ -71,7 +72,7 @@ class Tail:
         Raises CannotReadError, BrokenPipeError if the reader of stdout is gone, and any other
         OSError if stdout cannot be written.
         """
-        quiet = None if timeout is None else Every(timeout)
+        quiet = Every(math.inf if timeout is None else timeout)
         while not self._is_stopped and self.shown != max_messages:
             limit = min(BURST, max_messages - self.shown) if max_messages else BURST
             messages = self._reader.read(limit, PAUSE)
@@ -83,12 +84,12 @@ class Tail:
             if error := lost_output():
                 raise error
             self.shown += len(messages)
-            if messages and quiet:
+            if messages:
                 quiet.restart()
-            elif not messages and quiet and quiet.is_due:
+            elif quiet.is_due:
                 self._reader.require_connection()
                 return
-            elif not messages and _is_stdout_closed():
+            elif _is_stdout_closed():
                 raise BrokenPipeError
 
     def _line(self, message: Message) -> bytes:

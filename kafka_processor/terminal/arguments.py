@@ -35,7 +35,8 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
             # A stray value may be personal data, such as a user id.
-            raise SettingsError([f"{name}: no such option" for name in names or ["an argument"]])
+            problems = [f"{name}: no such option; see --help" for name in names]
+            raise SettingsError(problems or ["unexpected argument (not shown); see --help"])
         return options
 
     def error(self, message: str) -> NoReturn:

@@ -58,9 +58,9 @@ def test_another_name_that_leads_here_is_refused(job: Job) -> None:
     dashboard = Dashboard(job, KAFKA_BOOTSTRAP_SERVERS=NO_BROKER)
     assert dashboard.get("/")[0] == 200
     for path in ("/", "/events", "/static/app.js"):
-        status, said = dashboard.get(path, Host="rebound.example")
+        status, body = dashboard.get(path, Host="rebound.example")
         assert status == 403
-        assert "this machine alone" in said
+        assert "on this machine only" in body
 
 
 def test_a_given_token_is_asked_for_and_never_logged(job: Job) -> None:

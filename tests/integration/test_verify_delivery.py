@@ -543,7 +543,7 @@ def test_a_compacted_input_proves_nothing(make_job: MakeJob) -> None:
     assert audited.code == 1
     assert audited.stdout == ""
     [line] = audited.stderr.splitlines()
-    assert line.startswith(f"{job.input}: compacted")
+    assert line.startswith(f"{job.input}: is compacted")
 
 
 def test_aborted_records_do_not_count_and_open_ones_are_waited_for(

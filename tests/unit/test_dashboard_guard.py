@@ -180,7 +180,7 @@ def test_options() -> None:
         (["--port", "65536"], "--port: '65536' is not allowed; use an integer from 0 to 65535"),
         (["--minutes", "0"], "--minutes: '0' is not allowed; use an integer from 1 to 60"),
         (["--host", " "], "--host: is empty; use an address or a name of this machine"),
-        (["--what=1"], "--what: no such option"),
+        (["--what=1"], "--what: no such option; see --help"),
         (["--port"], "--port: expected one argument"),
     ],
 )
