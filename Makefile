@@ -4,17 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check faults kafka bench core soak hostile clean
+.PHONY: help demo test check coverage docs locks faults kafka bench core soak hostile clean
 
 help:
 	@echo "make demo [SECONDS=20]  see it work on a real local Kafka"
 	@echo "make test               lint, types and all tests"
+	@echo "make coverage           unit tests with branch coverage of the package"
+	@echo "make docs               the documentation site; fails on a broken link or unlisted page"
 	@echo "make faults [ROUNDS=1] [MINUTES=60] [SEED=x]  the long fault tests, with a table"
 	@echo "make kafka              a local Kafka on localhost:29092, without Docker"
 	@echo "make bench [FULL=1] [ONLY=x]  side by side with Kafka Streams and others, on this machine"
 	@echo "make core               what the pure core costs a message, and a byte of hostile ones; fails if it is slow"
 	@echo "make soak [MINUTES=30]  a long run at a steady rate: nothing may grow"
 	@echo "make hostile [ONLY=x]   inputs that are made to cost memory or time: what each costs"
+	@echo "make locks              new versions in the lock files that CI and the image install"
 	@echo "make clean              remove .venv and caches"
 
 demo: $(VENV)/demo-installed
@@ -38,6 +41,24 @@ hostile: $(VENV)/bench-installed
 # In two processes: most tests wait for a broker. Each process has brokers of its own.
 test: check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+coverage: $(VENV)/test-installed
+	@$(BIN)/coverage run -m pytest tests/unit
+	@$(BIN)/coverage report
+
+# Warnings are errors: links and anchors that lead nowhere, pages outside the navigation.
+docs: $(VENV)/docs-installed
+	@rm -rf build/docs
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs
+	@echo "open build/docs/index.html"
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes
+
+locks: $(VENV)/locks-installed
+	$(LOCK) locks/build.in --output-file locks/build.txt
+	$(LOCK) pyproject.toml --extra ops --extra otel --extra lineage --extra dashboard \
+		--output-file locks/image.txt
+	$(LOCK) pyproject.toml --extra test --extra docs --output-file locks/test.txt
 
 faults: $(VENV)/test-installed
 	@$(BIN)/python -m tests.faults.long $(if $(ROUNDS),--rounds $(ROUNDS)) \
