@@ -210,7 +210,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Every record is one JSON object in UTF-8. `python -m dev.reference` writes this page"
     yield "from `kafka_processor/records.py`. The rules behind the fields are in"
-    yield "[contract.md](contract.md); consumers must ignore fields that they do not know."
+    yield "[the contract](contract.md); consumers must ignore fields that they do not know."
     for each in FORMATS:
         yield from ("", f"## {each.title}", "", each.about, "")
         yield from _table(each.record)

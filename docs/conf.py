@@ -14,12 +14,9 @@ project_copyright = author
 
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["README.md"]
 
 # `page.md#heading` is checked, with the anchors that GitHub makes of headings.
 myst_heading_anchors = 4
-# Documents are named by their path alone, so that links work on GitHub too.
-myst_enable_extensions = []
 
 html_theme = "furo"
 html_title = f"kafka_processor {release}"
