@@ -1,10 +1,15 @@
 FROM python:3.11-slim AS build
 WORKDIR /source
+# Exact versions with hashes; `make locks` renews them.
+COPY locks/build.txt locks/image.txt locks/
+RUN python -m venv --without-pip /opt/venv \
+ && pip install --no-cache-dir --require-hashes -r locks/build.txt \
+ && pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes -r locks/image.txt
 COPY LICENSE README.md pyproject.toml ./
 COPY kafka_processor kafka_processor
 # Installed, not run from its source: there it would make itself a new key in every container.
-RUN python -m venv --without-pip /opt/venv \
- && pip --python /opt/venv/bin/python install --no-cache-dir ".[ops,otel,lineage,dashboard]"
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir wheels . \
+ && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps wheels/*.whl
 
 FROM python:3.11-slim AS runtime
 COPY --from=build /opt/venv /opt/venv

@@ -27,7 +27,7 @@ def test_each_figure_is_in_the_table() -> None:
     for family in collector.collect():
         suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
         names.add(family.name.removeprefix(PREFIX) + suffix)
-    rows = [row.split("|")[1] for row in section("Figures").splitlines() if row.startswith("| `")]
+    rows = [row.split("|")[1] for row in section("Metrics").splitlines() if row.startswith("| `")]
     told = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row)}
     assert told == names
 
