@@ -147,7 +147,8 @@ class Snapshot(Struct, array_like=True, kw_only=True):
       commit them without the new field, also raise SNAPSHOT_VERSION. An older program then rejects
       the snapshot and its counts restart; a newer one reads every version up to its own.
 
-    A field is never removed, moved or given another meaning.
+    A field is never removed, moved or given another meaning. A new error type needs neither rule:
+    an older program rejects counts that have a name that it does not know.
     """
 
     version: Annotated[int, Meta(ge=1, le=SNAPSHOT_VERSION)]
