@@ -162,10 +162,19 @@ class TransactionalLoad(Load):
 def event(partition: int, number: int) -> bytes:
     """A good event with a number of its own; every tenth is filtered out."""
     version = "1.0.0" if number % 10 == 0 else "2.3.0"
-    return (_EVENT % (partition, number % USERS, version, FIRST_TIMESTAMP + number)).encode()
+    user = (partition, number % USERS)
+    ip = (number // 254 % 250 + 1, number % 254 + 1)
+    return (_EVENT % (*user, version, *ip, partition, number, FIRST_TIMESTAMP + number)).encode()
 
 
-# Filled in as a text: a test sends hundreds of thousands.
-_EVENT = json.dumps(login(user_id="user-%d-%d", app_version="%s", timestamp=0)).replace(
-    '"timestamp": 0', '"timestamp": %d'
-)
+# Filled in as a text: a test sends a hundred thousand. Address and device are the event's own, or
+# a batch would be compressed to nearly nothing.
+_EVENT = json.dumps(
+    login(
+        user_id="user-%d-%d",
+        app_version="%s",
+        ip="93.1.%d.%d",
+        device_id="593-%d-%06d",
+        timestamp=0,
+    )
+).replace('"timestamp": 0', '"timestamp": %d')

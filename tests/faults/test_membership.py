@@ -72,14 +72,18 @@ def test_frozen_alone(arena_of: MakeArena) -> None:
 
 
 def test_frozen_and_replaced(arena_of: MakeArena) -> None:
-    """A zombie wakes up beside its successor: it ends, with the reason, and writes nothing."""
+    """A zombie wakes up beside its successor: it ends, with the reason, and writes nothing.
+
+    The session is long: after its end the zombie would join anew, and shut out the successor.
+    """
+    settings = {"INSTANCE_ID": "one", "SESSION_TIMEOUT": "10"}
     with arena_of("frozen and replaced under its INSTANCE_ID") as arena:
-        zombie = arena.start(INSTANCE_ID="one")
+        zombie = arena.start(**settings)
         arena.wait_for_output()
         arena.wait_for_any_moment()
         arena.begin_fault()
         with zombie.frozen():
-            arena.launch(INSTANCE_ID="one")
+            arena.launch(**settings)
             arena.end_fault()
         assert zombie.wait() == 1
         assert "INSTANCE_ID" in zombie.log_lines[-1], zombie.log
