@@ -1,4 +1,4 @@
-"""The generated pages say what the code says."""
+"""The page of record formats says what the code says."""
 
 import msgspec
 import pytest
