@@ -22,7 +22,7 @@ help:
 	@echo "make soak [MINUTES=30]  a long run at a steady rate: nothing may grow"
 	@echo "make hostile [ONLY=x]   inputs that are made to cost memory or time: what each costs"
 	@echo "make locks              new versions in the lock files that CI and the image install"
-	@echo "make clean              remove .venv and caches"
+	@echo "make clean              remove .venv, built pages and caches"
 
 demo: $(VENV)/demo-installed
 	@$(BIN)/python -m dev.demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
@@ -93,4 +93,4 @@ $(VENV)/%-installed: pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build/docs .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -20,6 +20,7 @@ myst_heading_anchors = 4
 
 html_theme = "furo"
 html_title = f"kafka_processor {release}"
+html_favicon = "../kafka_processor/dashboard/static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -1,6 +1,7 @@
 """Writes `docs/record-formats.md` from the types that records are encoded with.
 
-Run `python -m dev.reference` after a change of `kafka_processor/records.py`; a unit test compares.
+Run `python -m dev.record_formats` after a change of `kafka_processor/records.py`; a unit test
+compares.
 """
 
 import sys
@@ -208,9 +209,10 @@ def page() -> str:
 def _lines() -> Iterator[str]:
     yield "# Record formats"
     yield ""
-    yield "Every record is one JSON object in UTF-8. `python -m dev.reference` writes this page"
-    yield "from `kafka_processor/records.py`. The rules behind the fields are in"
-    yield "[the contract](contract.md); consumers must ignore fields that they do not know."
+    yield "Every record is one JSON object in UTF-8. The rules behind the fields are in [the"
+    yield "contract](contract.md). Consumers must ignore fields that they do not know."
+    yield ""
+    yield "`python -m dev.record_formats` writes this page from `kafka_processor/records.py`."
     for each in FORMATS:
         yield from ("", f"## {each.title}", "", each.about, "")
         yield from _table(each.record)

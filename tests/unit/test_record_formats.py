@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from dev.reference import FORMATS, PAGE, Format, page
+from dev.record_formats import FORMATS, PAGE, Format, page
 
 
 def test_record_formats_are_those_of_the_code() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run: python -m dev.reference"
+    assert PAGE.read_text("utf-8") == page(), "run: python -m dev.record_formats"
 
 
 @pytest.mark.parametrize("each", FORMATS, ids=[each.title for each in FORMATS])
