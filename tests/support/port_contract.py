@@ -69,7 +69,7 @@ class PortContract:
         produce(world, 1)
         assert world.visible() == []
         commit(world, 3)
-        assert world.visible() == [{"number": 1}]
+        wait_until(lambda: world.visible() == [{"number": 1}], "the record")
         assert not world.output.is_committing
 
         world.input.rewind()
@@ -85,6 +85,7 @@ class PortContract:
         wait_until(lambda: succeeds(world.output.recover), "the recovery")
         produce(world, 2)
         commit(world, 0)
+        wait_until(lambda: world.visible() != [], "the record")
         assert world.visible() == [{"number": 2}]
 
     def test_nothing_is_produced_before_the_start(self, world: World) -> None:
