@@ -162,7 +162,8 @@ def make_processor(
 
 def run_until(processor: Processor, condition: Callable[[], bool], what: str) -> None:
     def turn_and_look() -> bool:
-        processor.turn()
+        answers = iter([False, False])  # before the turn, and in the middle of it
+        processor.run(lambda: next(answers, True), lambda: None)
         return condition()
 
     wait_until(turn_and_look, what)

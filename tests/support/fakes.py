@@ -19,7 +19,7 @@ from kafka_processor.membership.start_offsets import Past, StartOffset, StartRea
 from kafka_processor.ports import RebalanceListener
 from kafka_processor.producer import BatchFailed, batch_failed
 from kafka_processor.record_limits import RecordLimits
-from kafka_processor.records import OutputRecord
+from kafka_processor.records import OutputRecord, decode_snapshot
 
 STEP = 0.001
 """Seconds between two looks at the clock."""
@@ -88,6 +88,12 @@ class FakeTopic:
     committed: dict[int, tuple[int, str]] = field(default_factory=dict)
     """By partition: offset and metadata."""
 
+    def committed_here(self, partition: int) -> tuple[int, str]:
+        """The offset that was committed in this topic, and not in one of the same name before."""
+        offset, metadata = self.committed.get(partition, (0, ""))
+        is_here = metadata and self.topic_id.startswith(decode_snapshot(metadata).topic_id)
+        return (offset, metadata) if is_here else (0, "")
+
 
 class FakeBroker:
     def __init__(self, partitions: int) -> None:
@@ -95,7 +101,7 @@ class FakeBroker:
         self.records: list[OutputRecord] = []
         """What a read_committed reader sees."""
         self.topics: list[FakeTopic] = []
-        self.make_topic_again()
+        self._make_topic({})
         self.owners: dict[int, object] = {}
         """The member that the group has given each partition to."""
         self.rejects: Callable[[OutputRecord], bool] = lambda _record: False
@@ -105,9 +111,13 @@ class FakeBroker:
     def topic(self) -> FakeTopic:
         return self.topics[-1]
 
-    def make_topic_again(self) -> None:
+    def make_topic_again(self, *, keeps_offsets: bool = False) -> None:
+        """`keeps_offsets`: the group's committed offsets outlive the topic."""
+        self._make_topic(dict(self.topic.committed) if keeps_offsets else {})
+
+    def _make_topic(self, committed: dict[int, tuple[int, str]]) -> None:
         logs: dict[int, list[bytes]] = {partition: [] for partition in self.partitions}
-        self.topics.append(FakeTopic(f"{len(self.topics):08}topic-id", logs))
+        self.topics.append(FakeTopic(f"{len(self.topics):08}topic-id", logs, committed))
 
     def send(self, partition: int, value: bytes) -> None:
         self.topic.logs[partition].append(value)

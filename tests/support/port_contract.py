@@ -4,11 +4,11 @@ A subclass gives them a `world` (fixture): one input partition, and an output to
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from kafka_processor.membership.start_offsets import StartOffset
 from kafka_processor.ports import Input, Output
@@ -69,7 +69,7 @@ class PortContract:
         produce(world, 1)
         assert world.visible() == []
         commit(world, 3)
-        assert world.visible() == [{"number": 1}]
+        wait_until(lambda: world.visible() == [{"number": 1}], "the record")
         assert not world.output.is_committing
 
         world.input.rewind()
@@ -82,9 +82,10 @@ class PortContract:
     def test_a_batch_that_failed_leaves_nothing(self, world: World) -> None:
         begin_work(world)
         produce(world, 1)
-        world.output.recover()
+        wait_until(lambda: succeeds(world.output.recover), "the recovery")
         produce(world, 2)
         commit(world, 0)
+        wait_until(lambda: world.visible() != [], "the record")
         assert world.visible() == [{"number": 2}]
 
     def test_nothing_is_produced_before_the_start(self, world: World) -> None:
@@ -124,7 +125,16 @@ def start_waiting(world: World) -> list[StartOffset]:
 def begin_work(world: World) -> None:
     join(world)
     start_waiting(world)
-    world.output.start()
+    wait_until(lambda: succeeds(world.output.start), "the start of the producer")
+
+
+def succeeds(call: Callable[[], None]) -> bool:
+    """Whether a call that may have to be repeated is done."""
+    try:
+        call()
+    except KafkaException:
+        return False
+    return True
 
 
 def read(world: World, count: int, limit: int = 10) -> list[int | None]:

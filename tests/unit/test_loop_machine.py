@@ -217,6 +217,17 @@ class LoopMachine(RuleBasedStateMachine):
             self.input.assign(partitions)
         self.turns(1, fate, self.output.answers_at_once)
 
+    @rule(partitions=some, comes_back=st.booleans(), is_lost=st.booleans(), turns=st.integers(1, 4))
+    def rebalance_beside_a_commit(
+        self, partitions: Collection[int], comes_back: bool, is_lost: bool, turns: int
+    ) -> None:
+        """Partitions go while messages of theirs are polled, buffered and in a commit."""
+        self.work_beside_a_commit(["good", "filtered"], turns)
+        if is_lost:
+            self.lose(partitions, others=True, comes_back=comes_back)
+        else:
+            self.revoke(partitions, Fate.COMMITTED, comes_back)
+
     @rule(partitions=some, others=st.booleans(), comes_back=st.booleans())
     def lose(self, partitions: Collection[int], others: bool, comes_back: bool) -> None:
         self.input.lose(partitions)
@@ -253,11 +264,14 @@ class LoopMachine(RuleBasedStateMachine):
 
     # Trouble.
 
-    @rule(is_before_turn=st.booleans())
-    def make_topic_again(self, is_before_turn: bool) -> None:
-        self.broker.make_topic_again()
-        if is_before_turn:
-            self.work(["good"], 1)
+    @rule(keeps_offsets=st.booleans(), turns=st.integers(0, 8))
+    def make_topic_again(self, keeps_offsets: bool, turns: int) -> None:
+        """At the end, or twice: while messages at low offsets of the first one are rejected."""
+        self.broker.make_topic_again(keeps_offsets=keeps_offsets)
+        if turns:
+            self.work(["large"], turns)
+            self.broker.make_topic_again(keeps_offsets=keeps_offsets)
+            self.work(["good", "filtered"], 2)
 
     @rule(undecided=st.sets(numbers), can_start=st.booleans())
     def cut(self, undecided: Collection[int], can_start: bool) -> None:
@@ -346,8 +360,7 @@ class LoopMachine(RuleBasedStateMachine):
         topic = self.broker.topic
         is_idle = self.processor.state is State.IDLE and not self.processor.why_not_working()
         return is_idle and all(
-            topic.committed.get(partition, (0, ""))[0] == len(log)
-            for partition, log in topic.logs.items()
+            topic.committed_here(partition)[0] == len(log) for partition, log in topic.logs.items()
         )
 
     # What must hold whatever has happened.
@@ -363,7 +376,7 @@ class LoopMachine(RuleBasedStateMachine):
         self.check_state()
 
     def check_partition(self, topic: FakeTopic, partition: int) -> None:
-        offset, metadata = topic.committed.get(partition, (0, ""))
+        offset, metadata = topic.committed_here(partition)
         log = topic.logs[partition]
         assert offset <= len(log)
         sent, committed = [user_of(each) for each in log], [user_of(each) for each in log[:offset]]
@@ -384,14 +397,14 @@ class LoopMachine(RuleBasedStateMachine):
         ids = (
             f"{SETTINGS.input_topic}-{partition}-{number}"
             for topic in self.broker.topics
-            for partition, (offset, _) in topic.committed.items()
-            for number in range(offset)
+            for partition in self.broker.partitions
+            for number in range(topic.committed_here(partition)[0])
         )
         assert self.outcomes.lines == Counter(ids)
 
     def check_last_summaries(self, owned: Collection[int]) -> None:
         for partition in owned:
-            offset, _ = self.broker.topic.committed.get(partition, (0, ""))
+            offset, _ = self.broker.topic.committed_here(partition)
             if offset:
                 assert self.outcomes.summaries[partition]["next_offset"] == offset
 
@@ -423,10 +436,9 @@ class Successor:
 
     def process(self, partition: int) -> None:
         topic = self._broker.topic
-        offset, metadata = topic.committed.get(partition, (None, None))
-        start = offset or 0
+        start, metadata = topic.committed_here(partition)
         counts = SummaryPrinter(SETTINGS, key_id(KEY))
-        assert counts.restore(partition, offset, metadata, start, 0.0, topic.topic_id) is None
+        counts.restore(partition, start if metadata else None, metadata, start, 0, topic.topic_id)
         values = topic.logs[partition][start:]
         messages = [FakeMessage(start + number, value) for number, value in enumerate(values)]
         if not messages:
