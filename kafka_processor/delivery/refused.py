@@ -1,8 +1,8 @@
-"""How large the next batch may be, and which messages the broker refuses for a cause in themselves.
+"""How large the next batch may be, and which messages have records that the broker rejects.
 
-A refusal fails the whole batch. Records that were sent by themselves are known to be to blame; else
-batches are halved until one message is left, and double again with each success. Who is to blame
-gets the outcome `publish_error` in the next try.
+A rejection fails the whole batch. A record that was sent by itself is known to be the cause; else
+batches are halved until one message is left, and double again with each success. The message that
+is the cause gets the outcome `publish_error` in the next attempt.
 
 A batch that fails for another cause is halved too, but not as far: it may be too large to be
 delivered in time, over a slow network or by a slow disk.
@@ -18,7 +18,7 @@ from kafka_processor.producer import BatchFailed
 from kafka_processor.records import position_of
 
 MAX_BATCH: Final = 40_000
-"""Messages; more brings no more throughput, and takes more memory."""
+"""Messages; larger batches bring no more throughput, and take more memory."""
 SMALLEST_LATE: Final = 500
 """Messages of a batch that are never too many to be delivered in time."""
 
@@ -26,16 +26,16 @@ SMALLEST_LATE: Final = 500
 class Refused:
     def __init__(self, settings: Settings) -> None:
         self._quick = settings.transaction_timeout / 4
-        """Seconds that a commit may take, and the next batch be twice as large."""
+        """Seconds; after a commit that took less the next batch may be twice as large."""
         self._topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
         self.limit = MAX_BATCH
         """Messages that a batch may have now."""
         self.causes: dict[tuple[int, int], str] = {}
-        """By partition and offset of the message to blame."""
+        """Why the broker rejects a message's record, by partition and offset of the message."""
 
     def narrow_down(self, failure: BatchFailed, messages: int) -> bool:
-        """Learns from a failed batch of so many messages; False if it is no matter of records, or
-        nothing new was learned of them."""
+        """Learns from a failed batch of `messages`; returns whether anything new is known about
+        rejected records."""
         refused = [r for r in failure.records if blames_record(r.error) and r.topic in self._topics]
         if not refused:
             if messages:  # an empty batch, of offsets or counts alone, is not too large
@@ -54,7 +54,7 @@ class Refused:
         return True
 
     def after_success(self, committed: Mapping[int, Work], seconds: float) -> None:
-        """`seconds`: that the commit took."""
+        """`seconds`: how long the commit took."""
         if seconds < self._quick:
             self.limit = min(self.limit * 2, MAX_BATCH)
         self.causes = {
