@@ -1,4 +1,4 @@
-"""Commits in the background: the loop works on meanwhile, and one that hangs is given up."""
+"""Commits on a thread in the background; the loop abandons one that hangs."""
 
 import threading
 import time
@@ -40,22 +40,22 @@ class BackgroundCommit:
         return time.monotonic() - self._began
 
     def give_up(self) -> None:
-        """No further step begins. The one that hangs is harmless: a new producer fences it."""
+        """Begins no further step. The one that hangs is harmless: a new producer fences it."""
         with self._lock:
             self._given_up = True
 
 
 class CommitThread:
-    """The one thread on which commits run. A thread for each would need a free one each time."""
+    """The one thread on which commits run: a thread for each commit may not be available."""
 
     def __init__(self) -> None:
         self._commits: SimpleQueue[BackgroundCommit | None] | None = None
-        """Of the running thread; None: there is none. None in it ends the thread."""
+        """The running thread's queue, in which None ends the thread; None: no thread runs."""
 
     def run(self, commit: BackgroundCommit) -> None:
         """Runs the commit, at once unless another one is running.
 
-        Raises RuntimeError if the thread is needed and the system has none to give.
+        Raises RuntimeError if the system cannot start the thread.
         """
         if self._commits is None:
             commits: SimpleQueue[BackgroundCommit | None] = SimpleQueue()
@@ -64,7 +64,7 @@ class CommitThread:
         self._commits.put(commit)
 
     def abandon(self) -> None:
-        """Leaves the thread alone with the call in which it hangs; the next commit gets another."""
+        """Abandons the thread in the call in which it hangs; the next commit gets another one."""
         if self._commits:
             self._commits.put(None)
             self._commits = None
@@ -76,10 +76,10 @@ def _run_all(commits: "SimpleQueue[BackgroundCommit | None]") -> None:
 
 
 class Patience:
-    """How long a commit may take before it is given up, in `seconds`.
+    """How long a commit may take before it is abandoned, in `seconds`.
 
-    Short at first, doubled with each commit that was given up in a row, and never less than four
-    times what the last one took: where commits are slow, that is no reason to give them up.
+    Short at first, doubled with each abandoned commit in a row, and never less than four times what
+    the last one took: slow commits alone are no reason to abandon them.
     """
 
     def __init__(self, first: float, longest: float) -> None:

@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 _unused: Final[list[list[Any]]] = []
-"""Those that no thread has freed yet."""
+"""Clients that no thread has freed yet."""
 
 
 def free_in_background(clients: list[Any]) -> None:
     """Empties the list, which must hold the only references to the clients. Does not wait.
 
-    Where the system has no thread to give, they are freed with the next ones.
+    If the system cannot start a thread, they are freed with the next ones.
     """
     _unused.append(clients)
     with suppress(RuntimeError):

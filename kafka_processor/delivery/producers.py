@@ -1,4 +1,4 @@
-"""The producer for the way of delivery that DELIVERY names."""
+"""Creates the producer for the delivery guarantee that DELIVERY names."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def create_producer(
     client_log: Any,
     client_options: ClientConfig | None = None,
 ) -> OutputProducer:
-    """Raises KafkaException for properties that the client refuses. Reaches no broker."""
+    """Raises KafkaException for properties that the client rejects. Reaches no broker."""
     is_exactly_once = settings.delivery == "exactly-once"
     kind = ExactlyOnceProducer if is_exactly_once else AtLeastOnceProducer
     producer = kind(settings, consumer, limits, client_log, client_options)

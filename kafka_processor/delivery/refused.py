@@ -1,4 +1,4 @@
-"""How large the next batch may be, and which messages the broker refuses for a cause in themselves.
+"""How large the next batch may be, and which messages have records that the broker rejects.
 
 A refusal fails the whole batch, so batches are halved until one message is left, and double again
 with each success. That message gets the outcome `publish_error` in the next attempt.
@@ -17,7 +17,7 @@ from kafka_processor.pipeline import Work
 from kafka_processor.producer import BatchFailed
 
 MAX_BATCH: Final = 40_000
-"""Messages; more brings no more throughput, and takes more memory."""
+"""Messages; larger batches bring no more throughput, and take more memory."""
 SMALLEST_LATE: Final = 500
 """Messages of a batch that are never too many to be delivered in time."""
 
@@ -25,7 +25,7 @@ SMALLEST_LATE: Final = 500
 class Refused:
     def __init__(self, settings: Settings) -> None:
         self._quick = settings.transaction_timeout / 4
-        """Seconds that a commit may take, and the next batch be twice as large."""
+        """Seconds; after a commit that took less the next batch may be twice as large."""
         self._topics = (settings.processed_topic, settings.errors_topic, settings.cleaned_topic)
         self.limit = MAX_BATCH
         """Messages that a batch may have now."""
@@ -51,7 +51,7 @@ class Refused:
         return True
 
     def after_success(self, committed: Mapping[int, Work], seconds: float) -> None:
-        """`seconds`: that the commit took."""
+        """`seconds`: how long the commit took."""
         if seconds < self._quick:
             self.limit = min(self.limit * 2, MAX_BATCH)
         self.causes = {

@@ -1,9 +1,9 @@
-"""A member that the group has shut out under its INSTANCE_ID: by whom?
+"""Who fenced us: another process with our INSTANCE_ID, or our own stale registration?
 
-By another process with the same id, which ends this one; or by its own shadow: a broker that dies
-in the middle of a join can leave the group with a member id that the client never got to know, and
-the client's next request is then taken for that of a predecessor (KIP-345). A shadow sends no
-heartbeats and commits nothing, so it is gone after the session timeout.
+Another process ends this one. A stale registration is left when a broker dies in the middle of a
+join: the group then has a member id that the client never received, and takes the client's next
+request for that of a predecessor (KIP-345). It sends no heartbeats and commits nothing, so it is
+gone after the session timeout.
 """
 
 import time
@@ -19,9 +19,9 @@ from kafka_processor.clients.disposal import free_in_background
 from kafka_processor.config import Settings
 
 TIMEOUT: Final = 1.0
-"""Seconds for one look; the loop stands still meanwhile, which it does anyway."""
+"""Seconds for one look; the loop waits meanwhile, and has nothing to process."""
 SETTLED: Final = 1.0
-"""Seconds after which nothing of our own is on its way to the committed offsets."""
+"""Seconds after which no commit of our own can still be in flight."""
 MARGIN: Final = 2.0
 """Seconds that the broker may take, beyond the session timeout, to forget a member."""
 
@@ -33,7 +33,7 @@ class Verdict(Enum):
 
 
 class Fence:
-    """`error`: how the group said so. `partitions`: what we had until then."""
+    """`error`: the answer that fenced us. `partitions`: those that we owned until then."""
 
     def __init__(
         self, settings: Settings, client_log: Any, error: KafkaError, partitions: Iterable[int]
@@ -64,7 +64,7 @@ class Fence:
         try:
             return self._look()
         except KafkaException:
-            # A coordinator that comes back gives a member another session timeout, a shadow too.
+            # A coordinator that comes back gives each member another session timeout.
             self._began = time.monotonic()
             raise
 

@@ -32,8 +32,8 @@ class PolledMessages:
 
     def __init__(self) -> None:
         self._runs: dict[int, list[Sequence[Message]]] = {}
-        """What each poll returned. A slice is part of one run: stand-ins for what cannot be read
-        (`unreadable.py`) and messages never share a run."""
+        """What each poll returned. A slice is part of one run: stand-ins for records that cannot be
+        read and messages never share a run."""
         self._most = MAX_SLICE
         """Messages that the next slice may have."""
 
@@ -96,7 +96,7 @@ class PolledMessages:
             del self._runs[partition]
 
     def after_slice(self, seconds: float) -> None:
-        """Learns from what the slice taken last has cost."""
+        """Adapts the size of slices to how long the last one took."""
         if seconds > SLICE_SECONDS:
             self._most = max(self._most // 4, 1)
         else:

@@ -1,4 +1,4 @@
-"""Where a partition starts: decided from what was committed and from what the topic holds."""
+"""The start offset of a partition: decided by what was committed and what the topic holds."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -20,7 +20,7 @@ class StartReason(Enum):
 
 @dataclass(frozen=True)
 class StartOffset:
-    """Where a partition starts, and what was stored with its committed offset."""
+    """The offset at which a partition starts, and what was stored with its committed offset."""
 
     partition: int
     offset: int

@@ -1,8 +1,7 @@
-"""What the loop tells those who watch it: the log, metrics, traces, lineage.
+"""What the loop reports to its observers: the log, metrics, traces, lineage.
 
-Each is a room of its own, and the loop knows none of them. All methods are called on the loop's
-thread, between two steps of the work: they must not wait. What they raise does not reach the loop
-(`observers.py`).
+The loop knows none of them. All methods are called on the loop's thread, between two steps of a
+turn: they must not wait. What they raise does not reach the loop (`observers.py`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,37 +13,37 @@ from kafka_processor.producer import BatchFailed
 
 
 class Observer:
-    """Hears of everything and does nothing; a subclass takes up what it needs."""
+    """Does nothing; a subclass overrides what it needs."""
 
     def turned(self) -> None:
-        """The loop has come round; several times a second, also while nothing arrives."""
+        """A turn of the loop has ended: several times a second, even while nothing arrives."""
 
     def started(self, start: StartOffset) -> None:
-        """A partition of ours goes on at a position, at the start or after a failure."""
+        """A partition is read from an offset: after its assignment, or after a failure."""
 
     def revoked(self, partitions: Collection[int]) -> None:
-        """Partitions were ours and are about to be another member's."""
+        """Partitions were ours, and are about to go to another member."""
 
     def lost(self, partitions: Collection[int]) -> None:
-        """Partitions were ours and are another member's already."""
+        """Partitions were ours, and are another member's already."""
 
     def polling(self) -> None:
         """The loop is about to ask for messages."""
 
     def processed(self, polled: Mapping[int, Sequence[Message]], works: Mapping[int, Work]) -> None:
-        """Messages were worked on, by partition; nothing of them is committed yet."""
+        """Messages were processed, by partition; nothing of them is committed yet."""
 
     def published(self, batch: Batch, seconds: float) -> None:
-        """All that was worked on before is now in the open batch; to publish it took `seconds`."""
+        """All that was processed is now produced in the open batch, which took `seconds`."""
 
     def committed(self, batch: Batch, seconds: float) -> None:
         """A batch is committed, `seconds` after its commit began. It has messages."""
 
     def gave_up(self, failure: BatchFailed, messages: int) -> None:
-        """What was not committed is dropped, a batch of so many published messages with it.
+        """What is not committed is dropped; the batch in hand had so many produced messages.
 
-        All partitions are placed anew before the loop works on.
+        All partitions start again at their committed offsets.
         """
 
     def stopped(self) -> None:
-        """The loop has ended, and left the group."""
+        """The loop has ended and left the group."""

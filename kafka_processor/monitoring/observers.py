@@ -1,4 +1,4 @@
-"""Calls the observers of the loop, and lets nothing that one raises reach it."""
+"""Calls the observers of the loop; what they raise is logged and does not reach the loop."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 

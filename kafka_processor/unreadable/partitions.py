@@ -1,8 +1,8 @@
-"""The partitions that stand before something unreadable, and how they get past it.
+"""The partitions whose next record cannot be read, and how they get past it.
 
-While it is searched how far that reaches, such a partition is not fetched; everything else goes on.
-What cannot be fetched by a second client either is handed out as stand-ins. So an error that does
-not come again does no harm.
+Such a partition is not fetched while a second client searches for the end of what cannot be read;
+everything else continues. What the second client cannot read either is replaced by stand-ins. An
+error that does not come again does no harm.
 """
 
 import time
@@ -50,8 +50,8 @@ class UnreadablePartitions:
         self._known_ends: dict[int, dict[str, int]] = {}
         """By partition, of batches by the reason why they cannot be read, which names them."""
         self.room: int | None = None
-        """Bytes of an answer that the member takes, where they are more than configured: what it
-        can read must not look unreadable."""
+        """Bytes of an answer that the member takes, if more than configured: what it can read must
+        not look unreadable."""
         self.passed: dict[int, int] = {}
         """Partitions that can be fetched again, and from which offset on; `forget` them then."""
 
@@ -94,7 +94,7 @@ class UnreadablePartitions:
                 suspect.position = found[partition][-1].at + 1
                 if suspect.position >= suspect.batch.end:
                     suspect.batch = None
-        self._go_on_searching()
+        self._continue_search()
         return found
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class UnreadablePartitions:
             self._probe.close()
             self._probe = None
 
-    def _go_on_searching(self) -> None:
+    def _continue_search(self) -> None:
         if time.monotonic() < self._retry_at:
             return
         try:

@@ -462,5 +462,5 @@ class AtLeastOnceMachine(LoopMachine):
 @pytest.mark.parametrize("machine", [LoopMachine, AtLeastOnceMachine])
 def test_whatever_happens_the_invariants_hold(machine: type[LoopMachine]) -> None:
     run_state_machine_as_test(
-        machine, settings=hypothesis_settings(max_examples=100, stateful_step_count=30)
+        machine, settings=hypothesis_settings(max_examples=60, stateful_step_count=30)
     )
