@@ -243,7 +243,7 @@ class OutputProducer(ABC):
 
     @property
     def needs_polling(self) -> bool:
-        """Whether the commit under way ends only while the consumer is polled."""
+        """Whether the commit in flight ends only while the consumer is polled."""
         return False
 
     def _end_commit(self, *, is_in_rebalance: bool) -> Exception | None:  # noqa: ARG002

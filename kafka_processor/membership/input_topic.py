@@ -1,8 +1,8 @@
 """Which topic has the input's name now: one that was deleted and created again has another id.
 
-The client goes on reading such a topic at the old offset, without a word (librdkafka notes the new
-id, and leaves the offset as it is). So the id is asked for before a partition is placed, from time
-to time, and with each commit (KIP-516).
+The client continues such a topic at the old offset and reports nothing (librdkafka notes the new id
+and keeps the offset). So the id is asked for before a partition starts, from time to time, and with
+each commit (KIP-516).
 """
 
 import time

@@ -26,7 +26,7 @@ class FailureLog:
 
     @contextmanager
     def guarding(self, source: str) -> Iterator[None]:
-        """Notes what is raised inside, and goes on behind it."""
+        """Logs what is raised inside, and continues after it."""
         try:
             yield
         except Exception as error:

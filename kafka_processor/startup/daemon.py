@@ -1,4 +1,4 @@
-"""A start: connects, prepares the topics, joins the group, and works until the signal to stop."""
+"""The daemon: connects, prepares the topics, joins the group, processes until the signal."""
 
 import gc
 import threading
@@ -28,9 +28,9 @@ from kafka_processor.topics.creation import prepare_topics
 from kafka_processor.transformer import former_key_id, key_id
 
 STOP_TIMEOUT: Final = 2.5
-"""Seconds from the signal to finish the batch in hand; with leaving the group it takes under 5."""
+"""Seconds from the signal to finish the batch in hand; leaving the group included, under 5."""
 STOP_STEP: Final = 0.1
-"""Seconds after which a start that waits for a broker looks at the signal again."""
+"""Seconds between two looks at the signal while the start waits for a broker."""
 Answer = TypeVar("Answer")
 
 
@@ -53,7 +53,7 @@ def work(
     heartbeat: Heartbeat,
     watchers: Integrations,
 ) -> None:
-    """Connects, joins the group and works until the process is to stop."""
+    """Connects, joins the group and processes messages until the signal to stop."""
 
     def wait(seconds: float) -> bool:
         heartbeat.beat()
@@ -98,15 +98,15 @@ def work(
     except BaseException:
         processor.leave()
         raise
-    # The turn of the loop that met the signal may have waited for a broker itself.
+    # The last turn may have waited for a broker after the signal.
     processor.stop(max(stopping.at + STOP_TIMEOUT - time.monotonic(), 0))
 
 
 def until_stopped(
     work: Callable[[], Answer], stopping: threading.Event, meanwhile: Callable[[], None]
 ) -> Answer | None:
-    """What `work` returns or raises, or None once the process is to stop: its questions to the
-    brokers may take longer than a stop. `meanwhile` is called again and again."""
+    """Returns or raises what `work` does; returns None as soon as the process is to stop, since
+    `work` may wait for brokers for longer than a stop may take. Calls `meanwhile` repeatedly."""
     answer: Future[Answer] = Future()
 
     def run() -> None:
@@ -124,9 +124,9 @@ def until_stopped(
 
 
 def _collect_garbage_rarely() -> None:
-    """A batch makes tens of thousands of objects that all die with it, and no cycles.
+    """A batch allocates tens of thousands of objects that all die with it, and no cycles.
 
-    At its default pace the collector looks at them again and again, for a tenth of the time.
+    With its default thresholds the collector spends a tenth of the time on scanning them.
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -29,6 +29,7 @@ from kafka_processor.errors import ConsumerEndedError
 from kafka_processor.loop_state import State
 from kafka_processor.pipeline import Pipeline
 from kafka_processor.processor import Processor
+from kafka_processor.reading import POLL_INTERVAL
 from kafka_processor.records import Snapshot, decode_snapshot
 from kafka_processor.recovery import MAX_PAUSE
 from kafka_processor.summary_printer import SummaryPrinter
@@ -223,6 +224,7 @@ class LoopMachine(RuleBasedStateMachine):
     ) -> None:
         """Partitions go while messages of theirs are polled, buffered and in a commit."""
         self.work_beside_a_commit(["good", "filtered"], turns)
+        self.time.sleep(POLL_INTERVAL)  # else nothing is polled while polled messages wait
         if is_lost:
             self.lose(partitions, others=True, comes_back=comes_back)
         else:
