@@ -68,7 +68,7 @@ def test_a_limit_that_is_lowered_meanwhile(job: Job, delivery: str) -> None:
     daemon = job.start(DELIVERY=delivery, MAX_MESSAGE_AGE="0")
     job.configure_topic(job.topics["processed"], max_message_bytes=LIMIT)
     passed = first_refused(job, daemon)
-    daemon.wait_for_log(f"another size.*max_bytes={LIMIT}")
+    daemon.wait_for_log(f"record limit of a topic changed.*max_bytes={LIMIT}")
     wait_until(lambda: job.committed_total() > passed, lambda: f"the error:\n{daemon.log}")
     given_up = len(daemon.lines_with("batch given up"))
 
@@ -105,7 +105,7 @@ def first_refused(job: Job, daemon: Daemon) -> int:
 
 
 def test_a_limit_that_is_raised_is_noticed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topic_configs, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(topic_configs, "REFRESH_INTERVAL", 0.0)
     topic = job.topics["processed"]
     job.create_topic(topic, 1, {"max.message.bytes": "300"})
     own = load_settings(job.settings())

@@ -262,4 +262,6 @@ def test_a_protocol_that_is_not_spoken_is_one_line(job: Job) -> None:
     )
     assert daemon.wait() == 2
     [line] = daemon.log_lines
-    assert line.startswith("OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not spoken")
+    assert line.startswith(
+        "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not supported; use http/protobuf"
+    )
