@@ -55,7 +55,7 @@ def test_narrow(arena_of: MakeArena) -> None:
         arena.cluster.narrow(300_000)
         arena.begin_fault()
         daemon = arena.start(TRANSACTION_TIMEOUT="2")
-        daemon.wait_for_log("not answered in time|MSG_TIMED_OUT")
+        daemon.wait_for_log("batch given up")  # by the client, or by the broker
         arena.end_fault()
 
 
