@@ -21,7 +21,7 @@ def id_prefix(topic: str, partition: int) -> str:
 
 
 def id_at(topic: str, partition: int, offset: int) -> str:
-    return f"{topic}-{partition}-{offset}"
+    return f"{id_prefix(topic, partition)}{offset}"
 
 
 def position_in(topic: str, message_id: str) -> Position | None:

@@ -32,8 +32,8 @@ class Reader:
         """Whether messages are polled and not processed yet."""
         return bool(self._polled)
 
-    def poll(self, capacity: int, timeout: float, *, awaits_answer: bool) -> bool:
-        """Polls if there is reason to; returns whether it did.
+    def poll(self, capacity: int, timeout: float, *, awaits_answer: bool) -> None:
+        """Polls if there is reason to.
 
         It asks for at most `capacity` messages, and waits up to `timeout` seconds for one. While
         polled messages wait it polls rarely, and for a single one, since membership rests on it.
@@ -48,13 +48,12 @@ class Reader:
         elif self._polled and now > self._next_poll:
             limit = 1
         if not limit:
-            return False
+            return
         self._next_poll = now + POLL_INTERVAL
         self._observers.polling()
         polled = self._input.poll_messages(limit, 0 if self._polled else timeout)
         if not self.is_closed:
             self._polled.add(polled)
-        return True
 
     def process(self, capacity: int, causes: Mapping[tuple[int, int], str]) -> dict[int, Work]:
         """Processes the next slice, of at most `capacity` messages; returns the work by partition.

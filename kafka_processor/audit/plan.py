@@ -66,9 +66,6 @@ class Stretch:
     is_restricted: bool = False
     """Whether the user has selected only a part of the partition."""
 
-    def covers(self, offset: int) -> bool:
-        return self.start <= offset < self.stop
-
     def retention_reached(self, low: int) -> None:
         """Messages were deleted before they could be read."""
         self.low = low

@@ -1,6 +1,5 @@
 """`kafka-processor dashboard`: serves the page until it is stopped (`docs/dashboard.md`)."""
 
-import logging
 import signal
 import socket
 import threading
@@ -9,6 +8,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Final
 
+from kafka_processor.clients.reader_connection import SILENT
 from kafka_processor.config import Settings
 from kafka_processor.dashboard.arguments import TOKEN, Options, create_parser, parse, token_of
 from kafka_processor.dashboard.board import Board
@@ -69,12 +69,9 @@ def _serve(
     # The module imports packages that may not be installed.
     from kafka_processor.dashboard.server import serve  # noqa: PLC0415
 
-    silent = logging.getLogger("kafka_processor.dashboard.client")
-    silent.addHandler(logging.NullHandler())
-    silent.propagate = False
     board = Board(State(settings, options.window))
-    feed = Feed(settings, board, silent)
-    cluster = Cluster(settings, board, feed, options.window, silent)
+    feed = Feed(settings, board, SILENT)
+    cluster = Cluster(settings, board, feed, options.window, SILENT)
     with ExitStack() as threads:
         for each in (feed, cluster):
             threads.callback(each.close)

@@ -47,9 +47,6 @@ class Fetching:
         except KafkaException as exception:
             self._trouble.complain("cannot read the input yet", error_of(exception))
             return False
-        now = time.monotonic()
-        for partition, offset in starts.items():
-            self._positions.move(partition, offset, now)
         return True
 
     def stop(self, client: MemberClient, partitions: Collection[int]) -> None:
@@ -132,6 +129,9 @@ class Fetching:
         """Fetches partitions again, behind what could not be read."""
         passed = dict(self._unreadable.passed)
         if passed and self._fetch(client, passed):
+            now = time.monotonic()
+            for partition, offset in passed.items():
+                self._positions.move(partition, offset, now)
             self._unreadable.forget(passed)
 
     def expect_answers_of(self, size: int) -> None:
