@@ -96,6 +96,7 @@ class InputTopic:
                 self._renew(now)
         if now >= self._next_question:
             self._next_question = now + WATCH_INTERVAL
+            self._admin.poll(0)  # log lines pile up in a client that is not polled
             self._asked = self._ask(WATCH_INTERVAL)
 
     def ask(self) -> Callable[[], bool]:

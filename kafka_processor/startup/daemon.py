@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Final, TypeVar
 
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 from structlog.typing import FilteringBoundLogger
 
@@ -66,7 +67,12 @@ def work(
     consumer = InputConsumer(settings, log, client_log, options)
     producer = create_producer(settings, consumer, limits, client_log, options)
     connect_with_retry(consumer, settings, log, wait)
-    reporting = {"logger": client_log, "error_cb": consumer.trouble.note}
+
+    def report(error: KafkaError) -> None:
+        if not consumer.has_joined:  # the consumer itself reports trouble from then on
+            consumer.trouble.note(error)
+
+    reporting = {"logger": client_log, "error_cb": report}
     admin = AdminClient(connection_config(settings) | reporting)
 
     def serve() -> None:

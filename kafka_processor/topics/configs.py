@@ -89,6 +89,7 @@ class LimitLookup:
 
     def turned(self) -> None:
         """Takes a response that has arrived; asks again while records exceed a limit."""
+        self._admin.poll(0)  # log lines and errors pile up in a client that is not polled
         if self._asked and all(future.done() for future in self._asked.values()):
             self._take()
         if self._limits.has_refused and self._refresh.is_due:
