@@ -36,6 +36,7 @@ from kafka_processor.producer import BatchFailed, batch_failed
 from kafka_processor.reading import Reader
 from kafka_processor.recovery import PROOF_AFTER, Recovery
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.timing import Deadline
 from kafka_processor.topics.configs import LimitLookup
 
 BACKLOG: Final = MAX_SLICE // 2
@@ -290,11 +291,11 @@ class Processor:
         Messages that are processed but not produced yet, and all that is read from here on, are
         left to the next owner. `timeout` bounds the waiting for brokers, in seconds.
         """
-        deadline = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         self._reader.close()
         self._batch.discard_buffered()
         try:
-            while not self._settle(deadline) and deadline - time.monotonic() >= LAST_TURN:
+            while not self._settle(deadline) and deadline.seconds_left >= LAST_TURN:
                 self.turn()  # looks up start offsets: the counts there may have to be published
             if self._state.is_in(State.RECOVERING):
                 reason = str(self._recovery.last_failure)
@@ -303,7 +304,7 @@ class Processor:
             self.leave()
             self._observers.stopped()
 
-    def _settle(self, deadline: float) -> bool:
+    def _settle(self, deadline: Deadline) -> bool:
         """Commits the batch in hand and changed counts; returns whether the stop is done with it,
         as after a failure."""
         try:
@@ -325,12 +326,12 @@ class Processor:
         if self._state.is_in(State.IDLE) and self._batch.commit_counts(partitions):
             finish()
 
-    def _await_commit(self, deadline: float) -> None:
+    def _await_commit(self, deadline: Deadline) -> None:
         """Waits for the commit in flight; polls where its answer arrives in a poll.
 
         A rebalance in such a poll ends the batch. Raises BatchFailed, KafkaException.
         """
-        while self._producer.is_committing and (left := deadline - time.monotonic()) > 0:
+        while self._producer.is_committing and (left := deadline.seconds_left) > 0:
             self._producer.advance_commit()
             if self._producer.needs_polling:
                 self._consumer.poll_messages(1, min(left, ANSWER_POLL))

@@ -7,7 +7,6 @@ half done: `recover` leaves nothing of it visible (exactly once) or uncommitted 
 the caller goes back to the committed offsets.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -24,6 +23,7 @@ from kafka_processor.consumer import InputConsumer
 from kafka_processor.errors import ProducerRefusedError
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.records import OutputRecord
+from kafka_processor.timing import Deadline
 
 GRACE: Final = 2.0
 """Seconds that a commit may overrun its timeout before it is abandoned."""
@@ -165,14 +165,14 @@ class OutputProducer(ABC):
     def _produce_patiently(
         self, client: Producer, topic: str, key: bytes | None, value: bytes
     ) -> None:
-        deadline = time.monotonic() + FULL_QUEUE_WAIT
+        deadline = Deadline(FULL_QUEUE_WAIT)
         while True:
             client.poll(0.01)
             self._raise_failed_delivery()
             try:
                 client.produce(topic, value, key)
             except BufferError:
-                if time.monotonic() > deadline:
+                if deadline.has_passed:
                     raise BatchFailed("the brokers do not take what is produced") from None
                 continue
             except KafkaException as exception:

@@ -4,7 +4,6 @@ Every failure takes this path, whatever its cause. `begin` only notes it, and ma
 rebalance; `take_step`, once a turn, calls the clients.
 """
 
-import time
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -21,6 +20,7 @@ from kafka_processor.config import Settings
 from kafka_processor.errors import ProducerRefusedError
 from kafka_processor.ports import Input, Output
 from kafka_processor.producer import BatchFailed
+from kafka_processor.timing import Deadline
 from kafka_processor.topics.configs import LimitLookup
 
 FIRST_PAUSE: Final = 0.5
@@ -53,7 +53,7 @@ class Recovery:
         """Whether the failure was noted since the last step: the consumer is not rewound yet."""
         self._failures = 0
         """In a row, without a commit between them."""
-        self._retry_at = 0.0
+        self._pause = Deadline(0)
 
     def begin(self, failure: BatchFailed, *, is_narrowed_down: bool) -> None:
         """Notes a failure. One that told which record is to blame is followed by no pause."""
@@ -68,7 +68,7 @@ class Recovery:
         if self._failures:
             doublings = min(self._failures - 1, MAX_DOUBLINGS)
             pause = min(FIRST_PAUSE * 2.0**doublings, MAX_PAUSE)
-        self._retry_at = time.monotonic() + pause
+        self._pause = Deadline(pause)
         self._failures += 1
 
     def end_streak(self) -> None:
@@ -84,7 +84,7 @@ class Recovery:
     @property
     def is_due(self) -> bool:
         """Whether the pause is over."""
-        return time.monotonic() >= self._retry_at
+        return self._pause.has_passed
 
     def take_step(self) -> bool:
         """Rewinds the consumer, and recovers the producer once the pause is over.
@@ -113,7 +113,7 @@ class Recovery:
                 self._consumer.raise_if_fenced()
             # Frozen or cut off for too long, or replaced? The commit may be one of our former
             # member id. The group says which, with the next heartbeats.
-            self._retry_at = time.monotonic() + self._settings.session_timeout / 2
+            self._pause = Deadline(self._settings.session_timeout / 2)
 
     def _recover(self) -> bool:
         if self._limits:

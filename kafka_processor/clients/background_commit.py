@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
+from kafka_processor.timing import Deadline
+
 
 class BackgroundCommit:
     """Runs the steps of one commit, one after the other, until one raises."""
@@ -14,7 +16,7 @@ class BackgroundCommit:
         self._lock = threading.Lock()
         self._given_up = False
         self._began = time.monotonic()
-        self._deadline = self._began + timeout
+        self._deadline = Deadline(timeout)
         self.finished = threading.Event()
         self.exception: Exception | None = None
 
@@ -32,7 +34,7 @@ class BackgroundCommit:
 
     @property
     def is_overdue(self) -> bool:
-        return time.monotonic() >= self._deadline
+        return self._deadline.has_passed
 
     @property
     def age(self) -> float:

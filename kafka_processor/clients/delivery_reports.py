@@ -1,11 +1,11 @@
 """Records that a producer's client could not deliver, as its delivery reports name them."""
 
-import time
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from kafka_processor.clients.kafka_errors import is_purged
+from kafka_processor.timing import Deadline
 
 REPORT_WAIT: Final = 0.1
 """Seconds after a failed commit in which the client reports a record that failed."""
@@ -31,6 +31,6 @@ class DeliveryReports:
 
     def wait(self, client: Producer) -> None:
         """The client fails the commit first, and only then reports the record that is to blame."""
-        deadline = time.monotonic() + REPORT_WAIT
-        while not self.failed and (left := deadline - time.monotonic()) > 0:
+        deadline = Deadline(REPORT_WAIT)
+        while not self.failed and (left := deadline.seconds_left) > 0:
             client.poll(left)

@@ -29,6 +29,7 @@ from kafka_processor.dashboard.feed import Feed, Gone, Start
 from kafka_processor.dashboard.group import GONE, MAX_NAME, STATES, Group, Member, assigned
 from kafka_processor.membership.committed import committed_offsets
 from kafka_processor.terminal.printable import printable
+from kafka_processor.timing import Every
 
 INTERVAL: Final = 1.0
 TOPICS_INTERVAL: Final = 5.0
@@ -56,7 +57,8 @@ class Cluster:
         self._partitions: Mapping[str, Sequence[int]] = {}
         self._started: set[tuple[str, int]] = set()
         self._state, self._members = "", tuple[Member, ...]()
-        self._next_topics = self._next_members = 0.0
+        self._topics_lookup = Every(TOPICS_INTERVAL, is_due_now=True)
+        self._members_lookup = Every(MEMBERS_INTERVAL, is_due_now=True)
         self._stopping = threading.Event()
         own: dict[str, Any] = {"error_cb": self._on_error, "logger": logger}
         self._admin = AdminClient(RECONNECTION | connection_config(settings) | own)
@@ -91,9 +93,9 @@ class Cluster:
 
     def _look(self) -> None:
         """Raises KafkaException."""
-        if time.monotonic() >= self._next_topics:
+        if self._topics_lookup.is_due:
             self._look_for_topics()
-        if time.monotonic() >= self._next_members:
+        if self._members_lookup.is_due:
             self._look_for_members()
         group = self._describe_group()
         with self._board.lock:
@@ -125,7 +127,7 @@ class Cluster:
         with self._board.lock:
             self._board.state.missing = missing
         if not missing:
-            self._next_topics = time.monotonic() + TOPICS_INTERVAL
+            self._topics_lookup.restart()
 
     def _starts(self, places: Sequence[tuple[str, int]]) -> list[Start]:
         """The summary from its beginning, the others from some minutes ago."""
@@ -158,7 +160,7 @@ class Cluster:
     def _look_for_members(self) -> None:
         """Where one broker of several is away there is no answer: then they are as they were."""
         name, topic = self._settings.consumer_group, self._settings.input_topic
-        self._next_members = time.monotonic() + MEMBERS_INTERVAL
+        self._members_lookup.restart()
         with suppress(KafkaException):
             groups = self._admin.list_groups(name, timeout=REQUEST_TIMEOUT)
             self._state, self._members = GONE, ()

@@ -1,6 +1,5 @@
 """Outputs, offsets and counts of a batch in one Kafka transaction (KIP-98, KIP-447)."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from secrets import token_hex
@@ -17,6 +16,7 @@ from kafka_processor.consumer import InputConsumer
 from kafka_processor.errors import ProducerRefusedError
 from kafka_processor.producer import GRACE, OutputProducer, batch_failed
 from kafka_processor.record_limits import RecordLimits
+from kafka_processor.timing import Deadline
 from kafka_processor.topics.configs import broker_setting
 
 START_TIMEOUT: Final = 1.0
@@ -126,7 +126,7 @@ class ExactlyOnceProducer(OutputProducer):
     def _commit_steps(self, offsets: list[TopicPartition]) -> Sequence[Callable[[], None]]:
         # Read on the thread that polls, now: a later generation would hide a rebalance.
         group = self._consumer.group_metadata()
-        deadline = time.monotonic() + self._commit_timeout
+        deadline = Deadline(self._commit_timeout)
         client = self._ready_client()
         return (
             lambda: _repeat(
@@ -137,14 +137,14 @@ class ExactlyOnceProducer(OutputProducer):
         )
 
 
-def _repeat(call: Callable[[float], Any], deadline: float) -> None:
+def _repeat(call: Callable[[float], Any], deadline: Deadline) -> None:
     """Repeats a call until `deadline` while its error is retriable; a repeated call that has
     succeeded before returns at once."""
     while True:
         try:
-            call(max(deadline - time.monotonic(), 0.1))
+            call(max(deadline.seconds_left, 0.1))
         except KafkaException as exception:
-            if not error_of(exception).retriable() or time.monotonic() > deadline:
+            if not error_of(exception).retriable() or deadline.has_passed:
                 raise
         else:
             return

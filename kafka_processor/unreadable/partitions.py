@@ -5,7 +5,6 @@ everything else continues. What the second client cannot read either is replaced
 error that does not come again does no harm.
 """
 
-import time
 from collections.abc import Collection, Set
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from confluent_kafka import KafkaException
 from structlog.typing import FilteringBoundLogger
 
 from kafka_processor.config import Settings
+from kafka_processor.timing import Deadline
 from kafka_processor.unreadable.batch_search import BatchSearch, UnreadableBatch, UnreadableRecord
 from kafka_processor.unreadable.probing import Probe, Undecided
 
@@ -46,7 +46,7 @@ class UnreadablePartitions:
         self._search: _Search | None = None
         """One at a time."""
         self._probe: Probe | None = None
-        self._retry_at = 0.0
+        self._pause = Deadline(0)
         self._known_ends: dict[int, dict[str, int]] = {}
         """By partition, of batches by the reason why they cannot be read, which names them."""
         self.room: int | None = None
@@ -107,7 +107,7 @@ class UnreadablePartitions:
             self._probe = None
 
     def _continue_search(self) -> None:
-        if time.monotonic() < self._retry_at:
+        if not self._pause.has_passed:
             return
         try:
             self._search = self._search or self._new_search()
@@ -115,7 +115,7 @@ class UnreadablePartitions:
                 self._search_on(self._search)
         except (KafkaException, Undecided):
             # As while a broker is away, which the consumer logs. Others have their turn first.
-            self._retry_at = time.monotonic() + PAUSE
+            self._pause = Deadline(PAUSE)
             self._close_probe()
             self._search = None
 

@@ -1,7 +1,6 @@
 """What fetching at one offset brings: asked of a client without a group, beside the group's."""
 
 import threading
-import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from msgspec import Struct
 from kafka_processor.clients.client_config import probe_config
 from kafka_processor.clients.kafka_errors import describe, is_unreadable
 from kafka_processor.config import Settings
+from kafka_processor.timing import Deadline
 from kafka_processor.unreadable.batch_search import Answer, Failed, Readable, Silent
 
 PATIENCE: Final = 10.0
@@ -76,7 +76,7 @@ class Probe:
             own["receive.message.max.bytes"] = room
         self._client = Consumer(probe_config(settings) | own)
         self._partition = 0
-        self._deadline = 0.0
+        self._deadline = Deadline(0)
         self._first: Message | None = None
         self._partial: int | None = None
         """Batches cut off, up to when this offset began to be fetched; None: not known yet."""
@@ -90,7 +90,7 @@ class Probe:
 
     def look(self, partition: int, offset: int) -> None:
         self._client.assign([TopicPartition(self._topic, partition, offset)])
-        self._deadline = time.monotonic() + PATIENCE
+        self._deadline = Deadline(PATIENCE)
         # Statistics that wait to be taken are of what was fetched before.
         self._first = self._client.poll(0)
         self._partition, self._partial, self._silent = partition, None, None
@@ -106,7 +106,7 @@ class Probe:
     def _look_for_answer(self) -> Answer | None:
         message, self._first = self._first or self._client.poll(0), None
         if message is None:
-            if not self._silent and time.monotonic() >= self._deadline:
+            if not self._silent and self._deadline.has_passed:
                 raise Undecided
             return self._silent
         error = message.error()

@@ -18,6 +18,7 @@ from kafka_processor.processor import Processor
 from kafka_processor.record_limits import RecordLimits
 from kafka_processor.startup.logs import ClientLog
 from kafka_processor.summary_printer import SummaryPrinter
+from kafka_processor.timing import Deadline
 from kafka_processor.transformer import key_id
 from tests.support.job import Job
 from tests.support.load import assert_each_once, send_load
@@ -128,7 +129,7 @@ def test_an_exception_in_a_stop_leaves_group_and_transaction(
     producer.begin()
     producer.produce([(job.topics["errors"], None, b"{}")])
 
-    def fail(_deadline: float) -> bool:
+    def fail(_deadline: Deadline) -> bool:
         raise ConsumerEndedError("in the middle of a stop")
 
     monkeypatch.setattr(processor, "_settle", fail)

@@ -51,7 +51,7 @@ class FakeTime:
     def installed(self) -> Iterator[None]:
         """Replaces the clock of every module on the loop's way."""
         with ExitStack() as patches:
-            for name in ("processor", "reading", "recovery", "current_batch", "delivery.batch"):
+            for name in ("processor", "reading", "timing", "current_batch", "delivery.batch"):
                 patches.enter_context(patch(f"kafka_processor.{name}.time", self))
             yield
 

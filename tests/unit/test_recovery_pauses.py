@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kafka_processor import recovery
+from kafka_processor import timing
 from kafka_processor.producer import BatchFailed
 from kafka_processor.recovery import MAX_PAUSE, Recovery
 from tests.support.fakes import FakeTime
@@ -14,7 +14,7 @@ from tests.unit.pipeline_runs import settings
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     time = FakeTime()
-    monkeypatch.setattr(recovery, "time", time)
+    monkeypatch.setattr(timing, "time", time)
     return time
 
 
